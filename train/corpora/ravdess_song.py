@@ -1,0 +1,23 @@
+"""RAVDESS' sung part, by the same actors but number 18, without disgust and surprise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from train.corpora.clip import Clip
+from train.corpora.ravdess import parse_channel
+from train.corpora.reader import Reader
+
+
+def parse(path: Path) -> Clip | None:
+    return parse_channel(path, "02", "ravdess_song")
+
+
+READER = Reader(
+    name="ravdess_song",
+    parse=parse,
+    clips=1012,
+    folders=("Audio_Song_Actors_01-24", "ravdess"),
+    download="https://zenodo.org/records/1188976 (Audio_Song_Actors_01-24.zip)",
+    licence="CC BY-NC-SA 4.0",
+)
