@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from train.corpora import Clip
+from train.corpora import CORPORA, Clip, CorpusError, default_root
+from train.folds import EMOBOX_DEV, POOLED, POOLED_DEV, STRICT, STRICT_DEV, Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,8 @@ class Split:
     dev: tuple[Clip, ...]
     test: tuple[Clip, ...]
     speaker_independent: bool = True
+    """False: test speakers may train and choose as well."""
+
     hash: str = field(init=False)
     """SHA-256 over the clip keys of each side, whatever the order they were found in."""
 
@@ -32,149 +37,157 @@ class Split:
             object.__setattr__(self, side, ordered)
             digest.update("\n".join([side, *(clip.key for clip in ordered), ""]).encode())
         object.__setattr__(self, "hash", digest.hexdigest())
-        self._refuse_shared("clip", lambda clip: clip.key)
-        if self.speaker_independent:
-            self._refuse_shared("speaker", lambda clip: clip.speaker_key)
+        self._refuse_shared("clip", lambda clip: clip.key, self.sides)
+        independent = self.sides if self.speaker_independent else ("train", "dev")
+        self._refuse_shared("speaker", lambda clip: clip.speaker_key, independent)
 
     @property
     def sides(self) -> dict[str, tuple[Clip, ...]]:
         return {"train": self.train, "dev": self.dev, "test": self.test}
 
-    def _refuse_shared(self, what: str, key: Callable[[Clip], str]) -> None:
+    def _refuse_shared(self, what: str, key: Callable[[Clip], str], sides: Iterable[str]) -> None:
         side_of: dict[str, str] = {}
-        for side, clips in self.sides.items():
-            for clip in clips:
-                if side_of.setdefault(key(clip), side) != side:
-                    raise ValueError(
-                        f"{self.name}: {what} {key(clip)} is in {side_of[key(clip)]} and {side}"
-                    )
+        for side in sides:
+            for clip in self.sides[side]:
+                first = side_of.setdefault(key(clip), side)
+                if first != side:
+                    raise ValueError(f"{self.name}: {what} {key(clip)} is in {first} and {side}")
 
 
-Fold = tuple[frozenset[str], frozenset[str]]
-"""The test and the dev speakers of a fold; everybody else trains."""
+def pooled(clips: Iterable[Clip], fold: int = 1) -> Split:
+    """All corpora at once, speaker-disjoint; fold 1 is the split of the pooled figures.
 
-
-def _folds(groups: Iterable[Iterable[str]], dev_groups: int = 1) -> tuple[Fold, ...]:
-    """Each group is test once; the next ones, around the end, are dev."""
-    sets = [frozenset(group) for group in groups]
-    return tuple(
-        (
-            test,
-            frozenset().union(*(sets[(k + step) % len(sets)] for step in range(1, dev_groups + 1))),
-        )
-        for k, test in enumerate(sets)
-    )
-
-
-def _actors(*numbers: int) -> frozenset[str]:
-    return frozenset(f"Actor_{number:02}" for number in numbers)
-
-
-def _block(first: int, last: int) -> frozenset[str]:
-    return frozenset(str(actor) for actor in range(first, last + 1))
-
-
-_RAVDESS = (
-    _actors(1, 11, 20, 21),
-    _actors(4, 10, 12, 14),
-    _actors(8, 9, 19, 23),
-    _actors(3, 5, 7, 24),
-    _actors(2, 15, 16, 18),
-    _actors(6, 13, 17, 22),
-)
-
-STRICT: dict[str, tuple[Fold, ...]] = {
-    "crema_d": _folds(
-        _block(*ends)
-        for ends in ((1001, 1018), (1019, 1036), (1037, 1054), (1055, 1072), (1073, 1091))
-    ),
-    "ravdess": _folds(_RAVDESS),
-    "ravdess_song": _folds(_RAVDESS),
-    # Two actresses: none to spare for dev.
-    "tess": _folds([["OAF"], ["YAF"]], dev_groups=0),
-    "savee": _folds([["JE"], ["KL"], ["DC"], ["JK"]]),
-    # Men and women in turn, so that the two dev speakers are one of each.
-    "emodb": _folds(
-        [["03"], ["08"], ["10"], ["09"], ["11"], ["13"], ["12"], ["14"], ["15"], ["16"]],
-        dev_groups=2,
-    ),
-    "emovo": _folds([["f2"], ["m3"], ["m2"], ["f3"], ["f1"], ["m1"]]),
-    # Every fifth speaker of each gender.
-    "shemo": _folds(
-        [
-            *(f"F{number:02}" for number in range(1 + fold, 32, 5)),
-            *(f"M{number:02}" for number in range(1 + fold, 57, 5)),
-        ]
-        for fold in range(5)
-    ),
-}
-"""Speaker-independent folds of each corpus, numbered from 1 in this order."""
-
-POOLED: dict[str, Fold] = {
-    "crema_d": STRICT["crema_d"][4],
-    "ravdess": STRICT["ravdess"][0],
-    "ravdess_song": STRICT["ravdess_song"][0],
-    "tess": (frozenset({"YAF"}), frozenset()),
-    "savee": (frozenset({"JE"}), frozenset({"DC"})),
-    "emodb": (frozenset({"08", "10"}), frozenset({"03", "09"})),
-    "emovo": (frozenset({"f2"}), frozenset({"m3"})),
-    "shemo": STRICT["shemo"][0],
-    # One woman and one man; a man.
-    "nemo": (frozenset({"EB0", "KS0"}), frozenset({"SM0"})),
-    # Five women and five men, four and four, of those who spoke most. Speakers 09, 15, 23 and 25
-    # have a clip each that names the other gender, so they only train.
-    "ased": (
-        frozenset({"01", "11", "21", "31", "48", "04", "20", "30", "41", "51"}),
-        frozenset({"05", "13", "27", "58", "06", "26", "45", "55"}),
-    ),
-    "emospeech_background": (
-        # Days: roads and glass, house, screams; then metro, lake and screams train.
-        frozenset({"20190709", "20190623", "20190713", "d6ef33412a1c", "98f394bd19a4"}),
-        frozenset({"20190624", "20190629", "20190712", "1cfb3698acaf", "8a21da1cbc1e"}),
-    ),
-    "ordinary_speech": (
-        # Three sources that training never hears, and a third of the fourth for dev.
-        frozenset({"trial", "debate_sample", "test"}),
-        frozenset(f"testset-audio-{number:02}" for number in range(3, 31, 3)),
-    ),
-}
-
-
-def hold_out(
-    clips: Iterable[Clip], name: str, test: Callable[[Clip], bool], dev: Callable[[Clip], bool]
-) -> Split:
-    """The split whose test side is what `test` picks, dev what `dev` picks of the rest."""
-    sides: dict[str, list[Clip]] = {"train": [], "dev": [], "test": []}
-    for clip in clips:
-        sides["test" if test(clip) else "dev" if dev(clip) else "train"].append(clip)
-    return Split(name=name, **{side: tuple(found) for side, found in sides.items()})
-
-
-def pooled(clips: Iterable[Clip]) -> Split:
-    """All corpora at once, the split of the pooled figures.
-
-    ESC-10 goes by its publisher's folds: 5 is test, 4 dev.
+    In fold k (from 1) every corpus holds out its own k-th group of speakers, beginning again after
+    its last one: the first folds of a corpus, as many as it has groups, test each clip once.
     """
-    return hold_out(
-        clips, "pooled", lambda clip: _pooled_in(clip, 0), lambda clip: _pooled_in(clip, 1)
-    )
 
+    def held_out(corpus: str) -> tuple[Group, Group]:
+        return _turn(POOLED[corpus], fold, POOLED_DEV.get(corpus, 1))
 
-def _pooled_in(clip: Clip, side: int) -> bool:
-    if clip.corpus == "esc10":
-        return clip.repetition == ("fold5", "fold4")[side]
-    return clip.speaker in POOLED[clip.corpus][side]
+    return _split(f"pooled/{fold}", clips, held_out)
 
 
 def strict(clips: Iterable[Clip], corpus: str) -> list[Split]:
-    """The speaker-independent folds of one corpus; dev is the next fold's speakers."""
+    """One corpus alone, speaker-disjoint: each group of its speakers is test once."""
     own = [clip for clip in clips if clip.corpus == corpus]
+    groups = STRICT[corpus]
     return [
-        hold_out(
-            own,
-            f"{corpus}/strict/{number}",
-            lambda clip, test=test: clip.speaker in test,
-            lambda clip, dev=dev: clip.speaker in dev,
+        _split(
+            f"{corpus}/strict/{fold}", own, _always(_turn(groups, fold, STRICT_DEV.get(corpus, 1)))
         )
-        for number, (test, dev) in enumerate(STRICT[corpus], start=1)
+        for fold in range(1, len(groups) + 1)
     ]
+
+
+def leave_out(clips: Iterable[Clip], corpus: str, fold: int = 1) -> Split:
+    """Tests on all of one corpus; the train and dev speakers of the others are `pooled`'s.
+
+    RAVDESS' song stays away when its speech is tested, and the other way round.
+    """
+    clips = list(clips)
+    others = pooled([clip for clip in clips if _family(clip.corpus) != _family(corpus)], fold)
+    return Split(
+        name=f"{corpus}/left-out/{fold}",
+        train=others.train,
+        dev=others.dev,
+        test=tuple(clip for clip in clips if clip.corpus == corpus),
+    )
+
+
+def sentence_out(clips: Iterable[Clip]) -> list[Split]:
+    """RAVDESS: trains on one of its two sentences, tests on the other, by the same actors.
+
+    Dev is the training sentence by actors who do not train.
+    """
+    own = [clip for clip in clips if clip.corpus == "ravdess"]
+    dev = STRICT["ravdess"][1]
+    return [
+        Split(
+            name=f"ravdess/sentence-out/{test}",
+            train=tuple(c for c in own if c.statement != test and c.speaker not in dev),
+            dev=tuple(c for c in own if c.statement != test and c.speaker in dev),
+            test=tuple(c for c in own if c.statement == test),
+            speaker_independent=False,
+        )
+        for test in ("02", "01")
+    ]
+
+
+def emobox(clips: Iterable[Clip], corpus: str, root: Path | None = None) -> list[Split]:
+    """EmoBox' folds of one corpus, for comparison with its published figures.
+
+    RAVDESS, SAVEE and EMOVO are split by speaker, so the folds follow from `strict`. The others
+    were drawn at random, with the same speakers in train and test: what EmoBox drew is read from
+    the table beside the corpus folder. EmoBox has no dev side; speakers taken out of the training
+    side make one, none in TESS, which has but two.
+
+    Raises:
+        CorpusError: the table is not there.
+        KeyError: EmoBox, or this module, has no folds for the corpus.
+    """
+    own = [clip for clip in clips if clip.corpus == corpus]
+    if corpus not in EMOBOX_DEV:
+        by_speaker = enumerate(strict(own, corpus), start=1)
+        return [replace(split, name=f"{corpus}/emobox/{fold}") for fold, split in by_speaker]
+    test_fold = _emobox_table(corpus, root or default_root())
+    folds = sorted(set(test_fold.values()) - {0})
+    splits = []
+    for fold, dev in zip(folds, EMOBOX_DEV[corpus], strict=True):
+        rest = [clip for clip in own if test_fold.get(clip.name, fold) != fold]
+        splits.append(
+            Split(
+                name=f"{corpus}/emobox/{fold}",
+                train=tuple(clip for clip in rest if clip.speaker not in dev),
+                dev=tuple(clip for clip in rest if clip.speaker in dev),
+                test=tuple(clip for clip in own if test_fold.get(clip.name) == fold),
+                speaker_independent=False,
+            )
+        )
+    return splits
+
+
+def _emobox_table(corpus: str, root: Path) -> dict[str, int]:
+    """Clip name to the fold it is test in; 0 where it always trains."""
+    tables = (root / f"{corpus}.csv", root / f"{corpus}_expected.csv")
+    table = next((path for path in tables if path.is_file()), None)
+    if table is None:
+        raise CorpusError(
+            f"no EmoBox folds for {corpus}: {tables[0]} with the columns path, emobox_split and "
+            f"emobox_fold is missing"
+        )
+    test_fold = {}
+    with table.open(newline="") as file:
+        for row in csv.DictReader(file):
+            clip = CORPORA[corpus].parse(Path(row.get("path") or row["original_path"]))
+            if clip is not None:
+                fold = int(row.get("emobox_fold") or 1)
+                test_fold[clip.name] = 0 if row["emobox_split"] == "train" else fold
+    return test_fold
+
+
+def _split(
+    name: str, clips: Iterable[Clip], held_out: Callable[[str], tuple[Group, Group]]
+) -> Split:
+    """The split that `held_out` makes: a corpus' test and dev speakers; the others train."""
+    sides: tuple[list[Clip], list[Clip], list[Clip]] = ([], [], [])
+    for clip in clips:
+        test, dev = held_out(clip.corpus)
+        # ESC-10 has folds instead of speakers: all takes of a recording are in one.
+        who = clip.repetition if clip.corpus == "esc10" else clip.speaker
+        sides[2 if who in test else 1 if who in dev else 0].append(clip)
+    train, dev_side, test_side = map(tuple, sides)
+    return Split(name=name, train=train, dev=dev_side, test=test_side)
+
+
+def _turn(groups: Sequence[Group], fold: int, dev_groups: int) -> tuple[Group, Group]:
+    """The test group of a fold (from 1) and the ones after it, around the end, for dev."""
+    dev = (groups[(fold + step) % len(groups)] for step in range(dev_groups))
+    return groups[(fold - 1) % len(groups)], frozenset().union(*dev)
+
+
+def _always(held_out: tuple[Group, Group]) -> Callable[[str], tuple[Group, Group]]:
+    return lambda corpus: held_out
+
+
+def _family(corpus: str) -> str:
+    return corpus.removesuffix("_song")

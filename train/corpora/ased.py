@@ -15,10 +15,13 @@ from train.corpora.reader import Reader
 _NAME = re.compile(r"([nfhsaS])[1-5]-(\d\d)-(\d\d)-(0[12])-(\d\d)")
 _EMOTIONS = {"n": "neutral", "f": "fearful", "h": "happy", "s": "sad", "a": "angry"}
 
+# The same audio as their first repetitions.
+_DUPLICATES = frozenset({"n1-07-02-02-53", "h3-01-02-02-08"})
+
 
 def parse(path: Path) -> Clip | None:
     match = _NAME.fullmatch(path.stem)
-    if match is None:
+    if match is None or path.stem in _DUPLICATES:
         return None
     emotion, sentence, repetition, gender, speaker = match.groups()
     return Clip(
@@ -38,7 +41,7 @@ def parse(path: Path) -> Clip | None:
 READER = Reader(
     name="ased",
     parse=parse,
-    clips=2474,
+    clips=2472,
     folders=("ASED_V1", "ASED_V1-main"),
     download="https://github.com/Ethio2021/ASED_V1",
     licence="not stated (research)",

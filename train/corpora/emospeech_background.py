@@ -38,6 +38,7 @@ READER = Reader(
     name="emospeech_background",
     parse=parse,
     clips=384,
-    download="the background part of the EmoSpeech data set",
+    folders=("emospeech-dataset-v1", "emospeech-dataset-v1-master"),
+    download="https://github.com/RakshakTeam/emospeech-dataset-v1",
     licence="CC BY-NC-SA 4.0",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -18,6 +19,13 @@ _EMOTIONS = {
     "sor": "surprised",  # sorpresa
     "tri": "sad",  # tristezza
 }
+_SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
+_SENTENCES = "b1 b2 b3 d1 d2 l1 l2 l3 l4 n1 n2 n3 n4 n5"
+
+
+def names() -> set[str]:
+    parts = itertools.product(_EMOTIONS, _SPEAKERS, _SENTENCES.split())
+    return {"-".join(part) for part in parts}
 
 
 def parse(path: Path) -> Clip | None:
@@ -42,6 +50,7 @@ READER = Reader(
     name="emovo",
     parse=parse,
     clips=588,
+    names=names,
     download="http://voice.fub.it/activities/corpora/emovo/index.html",
     licence="research, with acknowledgement",
 )

@@ -5,7 +5,9 @@ Name: modality, channel (01 speech, 02 song), emotion, intensity, statement, rep
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from train.corpora.clip import Clip
@@ -25,6 +27,20 @@ _EMOTIONS = {
 
 # The same audio as its first repetition, 03-01-03-01-02-01-07.
 _DUPLICATE = "03-01-03-01-02-02-07"
+
+
+def names_of(channel: str, emotions: int, actors: set[int]) -> Iterator[str]:
+    """Names of a channel; neutral, the first of the emotions, has no strong intensity."""
+    for emotion, intensity, statement, repetition, actor in itertools.product(
+        range(1, emotions + 1), (1, 2), (1, 2), (1, 2), sorted(actors)
+    ):
+        if (emotion, intensity) != (1, 2):
+            numbers = (emotion, intensity, statement, repetition, actor)
+            yield "-".join(["03", channel, *(f"{number:02}" for number in numbers)])
+
+
+def names() -> set[str]:
+    return set(names_of("01", 8, set(range(1, 25)))) - {_DUPLICATE}
 
 
 def parse_channel(path: Path, channel: str, corpus: str) -> Clip | None:
@@ -56,6 +72,7 @@ READER = Reader(
     name="ravdess",
     parse=parse,
     clips=1439,
+    names=names,
     folders=("ravdess_speech", "Audio_Speech_Actors_01-24"),
     download="https://zenodo.org/records/1188976 (Audio_Speech_Actors_01-24.zip)",
     licence="CC BY-NC-SA 4.0",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,9 @@ class Reader:
     clips: int
     """How many clips `read` finds in the complete corpus."""
 
+    names: Callable[[], Iterable[str]] | None = None
+    """The names of all of them, where they are known beforehand."""
+
     download: str
     """Address for the user."""
 
@@ -35,10 +38,11 @@ class Reader:
     """Further names the download may have; case, blanks and punctuation do not matter."""
 
     def find(self, root: Path) -> Path | None:
-        """The corpus folder under `root`; None if there is none."""
+        """The folder under `root` that holds clips of the corpus; None if there is none."""
         wanted = [_plain(name) for name in (self.name, *self.folders)]
         found = {_plain(folder.name): folder for folder in _folders(root)}
-        return next((found[name] for name in wanted if name in found), None)
+        candidates = (found[name] for name in wanted if name in found)
+        return next((folder for folder in candidates if any(self._clips(folder))), None)
 
     def read(self, root: Path) -> list[Clip]:
         """All clips of the corpus under `root`, sorted by name.
@@ -46,18 +50,27 @@ class Reader:
         Some downloads hold everything twice, or in two formats: of a name the first path counts.
 
         Raises:
-            CorpusError: there is no such folder, or nothing of the corpus in it.
+            CorpusError: there is none.
         """
         folder = self.find(root)
+        if folder is None:
+            raise CorpusError(
+                f"no {self.name} in {root}: download it from {self.download} into a folder of "
+                f"that name"
+            )
         clips: dict[str, Clip] = {}
-        for path in _recordings(folder) if folder else ():
-            clip = self.parse(path.relative_to(folder))
-            if clip is not None and clip.name not in clips:
-                clips[clip.name] = dataclasses.replace(clip, path=path)
-        if not clips:
-            what = f"no clip of {self.name} in {folder}" if folder else f"no {self.name} in {root}"
-            raise CorpusError(f"{what}: download it from {self.download} into {root / self.name}")
+        for clip in self._clips(folder):
+            clips.setdefault(clip.name, clip)
         return [clips[name] for name in sorted(clips)]
+
+    def missing(self, clips: Iterable[Clip]) -> list[str]:
+        """Names that the complete corpus has and `clips` have not, where names are known."""
+        return sorted(set(self.names() if self.names else ()) - {clip.name for clip in clips})
+
+    def _clips(self, folder: Path) -> Iterator[Clip]:
+        for path in _recordings(folder):
+            if (clip := self.parse(path.relative_to(folder))) is not None:
+                yield dataclasses.replace(clip, path=path)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -23,6 +23,15 @@ _EMOTIONS = {
 }
 
 
+def names() -> set[str]:
+    return {
+        f"{speaker}_{emotion}{number:02}"
+        for speaker in ("DC", "JE", "JK", "KL")
+        for emotion in _EMOTIONS
+        for number in range(1, 31 if emotion == "n" else 16)
+    }
+
+
 def parse(path: Path) -> Clip | None:
     match = _NAME.fullmatch(path.stem) or _NAME.fullmatch(f"{path.parent.name}/{path.stem}")
     if match is None:
@@ -45,6 +54,7 @@ READER = Reader(
     name="savee",
     parse=parse,
     clips=480,
+    names=names,
     folders=("AudioData",),
     download="http://kahlan.eps.surrey.ac.uk/savee/Download.html",
     licence="research only",
