@@ -1,0 +1,175 @@
+"""Finds, checks and loads a model bundle: a folder with a manifest and two networks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from streamser.events import ModelInfo
+from streamser.model.interpreter import Network, NetworkError, Tensor
+from streamser.model.manifest import (
+    ENCODER,
+    HEAD,
+    MANIFEST,
+    BundleError,
+    Manifest,
+    read_limited,
+)
+
+DEFAULT = "streamser-research"
+
+_LARGEST = 64 << 20
+"""Bytes; no network is larger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A loaded model. Its networks are not thread-safe; a load takes a millisecond."""
+
+    path: Path
+    manifest: Manifest
+    info: ModelInfo
+    """For the first event of a session."""
+
+    encoder: Network
+    """`features` and states to `embedding` (and `weight`) and the next states."""
+
+    head: Network
+    """`pooled` to `logits`."""
+
+    states: tuple[tuple[Tensor, Tensor], ...]
+    """Each state as the encoder's input and output, of equal shape, type and scale."""
+
+    def fresh_states(self) -> list[np.ndarray[tuple[int, ...], np.dtype[np.int8]]]:
+        """Return the states of an encoder that has heard nothing."""
+        return [before.zeros() for before, _ in self.states]
+
+
+def folders() -> Iterator[Path]:
+    """Yield the folders that hold bundles: the wheel's, the checkout's, the user's."""
+    package = Path(__file__).resolve().parent.parent
+    yield package / "models"
+    if (package.parent / "pyproject.toml").is_file():
+        yield package.parent / "models"
+    data = Path(os.environ.get("XDG_DATA_HOME", ""))
+    if not data.is_absolute():
+        try:
+            data = Path.home() / ".local" / "share"
+        except RuntimeError:  # a user without a home
+            return
+    yield data / "streamser" / "models"
+
+
+def available() -> list[Manifest]:
+    """Return the manifests of the bundles that `load` finds by name; unreadable ones are left out.
+
+    The networks are not looked at.
+    """
+    found: dict[str, Manifest] = {}
+    for folder in folders():
+        for path in sorted(folder.glob(f"*/{MANIFEST}")):
+            try:
+                manifest, _ = Manifest.read(path)
+            except BundleError:
+                continue
+            if path.parent.name not in found:
+                found[path.parent.name] = manifest
+    return list(found.values())
+
+
+def find(model: str | Path | None = None) -> Path:
+    """Return the folder of a bundle, given its name or the folder itself. Raises BundleError."""
+    model = DEFAULT if model is None else model
+    if isinstance(model, str) and model and model.strip(".") and os.sep not in model:
+        for folder in folders():
+            if (folder / model / MANIFEST).is_file():
+                return folder / model
+    path = Path(model).expanduser()
+    if (path / MANIFEST).is_file() and str(model):
+        return path
+    if isinstance(model, Path) or os.sep in model:
+        raise BundleError(f"{model}: not a model bundle, it has no {MANIFEST}")
+    names = ", ".join(manifest.name for manifest in available()) or "none"
+    raise BundleError(f"no model is called {model!r}; there are: {names}")
+
+
+def load(model: str | Path | None = None) -> Bundle:
+    """Load a bundle by its name (None: the default) or its folder.
+
+    Raises BundleError, in one line, for anything that is not a whole and consistent bundle.
+    """
+    path = find(model)
+    manifest, content = Manifest.read(path / MANIFEST)
+    encoder = _network(path / ENCODER, manifest.files[ENCODER])
+    head = _network(path / HEAD, manifest.files[HEAD])
+    try:
+        states = _check_encoder(encoder, manifest)
+        _check_head(head, manifest)
+        for network in (encoder, head):
+            network.invoke()  # the first one is slower than all others
+    except (ValueError, RuntimeError) as error:
+        raise BundleError(f"{path}: {error}") from None
+    info = ModelInfo(
+        name=manifest.name,
+        version=manifest.version,
+        sha256=hashlib.sha256(content).hexdigest(),
+        labels=manifest.labels,
+    )
+    return Bundle(
+        path=path, manifest=manifest, info=info, encoder=encoder, head=head, states=states
+    )
+
+
+def _network(path: Path, digest: str) -> Network:
+    content = read_limited(path, _LARGEST)
+    # The interpreter only ever sees bytes that the manifest vouches for.
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise BundleError(f"{path}: SHA-256 differs from the manifest's; damaged or replaced")
+    if content[4:8] != b"TFL3":
+        raise BundleError(f"{path}: not a TFLite network")
+    try:
+        return Network(content)
+    except NetworkError as error:
+        raise BundleError(f"{path}: {error}") from None
+
+
+def _check_encoder(encoder: Network, manifest: Manifest) -> tuple[tuple[Tensor, Tensor], ...]:
+    shape = manifest.network
+    steps = (1, shape.steps_per_hop)
+    features = {"features": (1, shape.frames_per_hop, manifest.features.n_mfcc)}
+    states = {state.name: state.shape for state in shape.states}
+    outputs = {"embedding": (*steps, shape.embedding_dim)}
+    if shape.weighted:
+        outputs["weight"] = (*steps, 1)
+    _check(encoder.inputs, features | states, f"{ENCODER} input")
+    after = {f"{name}_out": size for name, size in states.items()}
+    _check(encoder.outputs, outputs | after, f"{ENCODER} output")
+    pairs = tuple((encoder.inputs[name], encoder.outputs[f"{name}_out"]) for name in states)
+    for before, out in pairs:
+        if (before.scale, before.zero_point) != (out.scale, out.zero_point):
+            raise ValueError(f"{ENCODER} {before.name} changes its scale from input to output")
+    return pairs
+
+
+def _check_head(head: Network, manifest: Manifest) -> None:
+    _check(head.inputs, {"pooled": (1, manifest.network.pooled_dim)}, f"{HEAD} input")
+    _check(head.outputs, {"logits": (1, len(manifest.labels))}, f"{HEAD} output")
+
+
+def _check(tensors: dict[str, Tensor], wanted: dict[str, tuple[int, ...]], what: str) -> None:
+    for name in [*wanted, *tensors]:
+        if name not in tensors:
+            raise ValueError(f"{what} {name} is missing, the manifest has it")
+        if name not in wanted:
+            raise ValueError(f"{what} {name} is not in the manifest")
+        tensor = tensors[name]
+        if tensor.shape != wanted[name]:
+            shapes = f"{list(tensor.shape)}, the manifest says {list(wanted[name])}"
+            raise ValueError(f"{what} {name} has shape {shapes}")
+        if tensor.dtype != np.int8 or not tensor.scale > 0:
+            raise ValueError(f"{what} {name} is not quantised to int8")

@@ -1,0 +1,181 @@
+"""One network in an interpreter: ai-edge-litert, else tflite-runtime, else tensorflow."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Quantised = NDArray[np.int8]
+Floats = NDArray[np.float32]
+
+_RUNTIMES = (
+    ("ai-edge-litert", "ai_edge_litert", "ai_edge_litert.interpreter"),
+    ("tflite-runtime", "tflite_runtime", "tflite_runtime.interpreter"),
+    ("tensorflow", "tensorflow", "tensorflow.lite.python.interpreter"),
+)
+
+
+class NetworkError(Exception):
+    """No interpreter is installed, or it refuses the network; one line says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An input or output: real = scale * (quantised - zero_point)."""
+
+    name: str
+    index: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    """0.0 where the tensor is not quantised as a whole."""
+
+    zero_point: int
+
+    def quantise(self, real: NDArray[Any]) -> Quantised:
+        """Return `real` as int8, rounded to nearest even and clipped, in this tensor's shape."""
+        steps = np.rint(np.multiply(real, 1.0 / self.scale, dtype=np.float32))
+        steps += self.zero_point
+        np.clip(steps, -128, 127, out=steps)
+        quantised: Quantised = steps.astype(np.int8).reshape(self.shape)
+        return quantised
+
+    def dequantise(self, quantised: Quantised) -> Floats:
+        """Return float32 numbers of the same shape."""
+        steps = quantised.astype(np.float32)
+        steps -= self.zero_point
+        steps *= np.float32(self.scale)
+        return steps
+
+    def zeros(self) -> Quantised:
+        """Return an array that stands for real zeros."""
+        return np.full(self.shape, self.zero_point, dtype=self.dtype)
+
+
+class Network:
+    """A network with its tensors resolved by name once; not thread-safe.
+
+    `set`, `invoke` and `get` cost about half a microsecond each besides the network itself, and
+    what `get` returns is the caller's own copy: states that go from `get` to `set` make the
+    network free of memory, so that several streams may take turns on it.
+    (Tried against `Interpreter.tensor()` views and the signature runner, which are slower.)
+    """
+
+    def __init__(self, content: bytes) -> None:
+        """`content` is a .tflite file with one signature. Raises NetworkError."""
+        name, interpreter_class = _runtime()
+        self.runtime = name
+        """Which of the interpreters was found."""
+
+        try:
+            with _quiet():
+                self._interpreter = interpreter_class(model_content=content, num_threads=1)
+                self._interpreter.allocate_tensors()
+            self.inputs, self.outputs = _tensors(self._interpreter)
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise NetworkError(f"{name} refuses it: {reason[0].strip()}") from None
+
+    def set(self, tensor: Tensor, value: NDArray[Any]) -> None:
+        """Copy `value` (the tensor's shape and dtype) into an input."""
+        self._interpreter.set_tensor(tensor.index, value)
+
+    def get(self, tensor: Tensor) -> NDArray[Any]:
+        """Return a copy of an output."""
+        value: NDArray[Any] = self._interpreter.get_tensor(tensor.index)
+        return value
+
+    def invoke(self) -> None:
+        """Compute all outputs from the inputs; the GIL is free meanwhile."""
+        self._interpreter.invoke()
+
+    def __repr__(self) -> str:
+        def told(tensors: Mapping[str, Tensor]) -> str:
+            return ", ".join(f"{t.name} {t.dtype}{list(t.shape)}" for t in tensors.values())
+
+        return f"<Network {told(self.inputs)} -> {told(self.outputs)} on {self.runtime}>"
+
+
+def runtime_name() -> str:
+    """Return which interpreter is used. Raises NetworkError when there is none."""
+    return _runtime()[0]
+
+
+@functools.cache
+def _runtime() -> tuple[str, Any]:
+    failures = []
+    for name, package, module in _RUNTIMES:
+        if find_spec(package) is None:
+            continue
+        if package == "tflite_runtime" and int(np.__version__.split(".")[0]) >= 2:
+            failures.append("tflite-runtime does not work with numpy 2")
+            continue
+        try:
+            with _quiet():
+                return name, importlib.import_module(module).Interpreter
+        except (ImportError, AttributeError, OSError) as error:
+            failures.append(f"{name} fails: {str(error).splitlines()[0]}")
+    why = f" ({'; '.join(failures)})" if failures else ""
+    raise NetworkError(f"no TFLite interpreter{why}; pip install ai-edge-litert")
+
+
+def _tensors(interpreter: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return inputs and outputs by the names of the signature, in its order."""
+    signatures = interpreter.get_signature_list()
+    if len(signatures) != 1:
+        raise ValueError(f"it has {len(signatures)} signatures, not one")
+    # A runner that lives on would count as a reference to the interpreter's memory.
+    runner = interpreter.get_signature_runner(next(iter(signatures)))
+    inputs = {name: _tensor(name, d) for name, d in runner.get_input_details().items()}
+    outputs = {name: _tensor(name, d) for name, d in runner.get_output_details().items()}
+    return inputs, outputs
+
+
+def _tensor(name: str, details: Mapping[str, Any]) -> Tensor:
+    scale, zero_point = details["quantization"]
+    return Tensor(
+        name=name,
+        index=int(details["index"]),
+        shape=tuple(int(n) for n in details["shape"]),
+        dtype=np.dtype(details["dtype"]),
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the interpreter's own INFO lines and deprecation warnings off stderr.
+
+    The lines are written in C++ and no setting silences them, so file descriptor 2 points into
+    memory meanwhile; every line that is not INFO is passed on.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            stderr = os.dup(2)
+            kept = os.memfd_create("stderr")
+        except (OSError, AttributeError):  # no stderr, or a system without memory files
+            yield
+            return
+        try:
+            os.dup2(kept, 2)
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            written = os.pread(kept, 1 << 20, 0)
+            os.close(kept)
+            for line in written.splitlines(keepends=True):
+                if not line.startswith(b"INFO: "):
+                    os.write(stderr, line)
+            os.close(stderr)
