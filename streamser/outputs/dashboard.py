@@ -1,0 +1,270 @@
+"""The terminal dashboard: a state fed by events, and a pure picture of it for a given size."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from streamser.events import (
+    Emotion,
+    Event,
+    Health,
+    SessionEnded,
+    SessionStarted,
+    SourceLost,
+    SourceRestored,
+    SpeechStarted,
+    Utterance,
+)
+from streamser.outputs import timeline, verdict
+from streamser.outputs.meter import Level
+from streamser.outputs.palette import (
+    GREEN,
+    ORANGE,
+    SKY,
+    UNICODE,
+    VERMILLION,
+    Glyphs,
+    Ink,
+    Line,
+    Span,
+    inks,
+    printable,
+)
+
+if TYPE_CHECKING:
+    from streamser.events import ModelInfo
+
+_REMEMBERED = 50
+_WIDE = 76
+_GAUGES_BESIDE = 64
+
+
+class State:
+    """Everything that the dashboard shows."""
+
+    def __init__(self, *, notice: str = "") -> None:
+        self.notice = notice
+        """One line that stays in sight, such as why a recording plays."""
+
+        self.source = ""
+        self.model: ModelInfo | None = None
+        self.ink: dict[str, Ink] = {}
+        self.native_rate = 0
+        self.now = 0.0
+        """Seconds on the sample clock."""
+
+        self.speaking = False
+        self.level = Level()
+        self.emotion: Emotion | None = None
+        """The latest of the utterance that is open, or the verdict of the one before."""
+
+        self.utterances: deque[Utterance] = deque(maxlen=_REMEMBERED)
+        self.timeline = timeline.Timeline()
+        self.health: Health | None = None
+        self.lost: str | None = None
+        """Why no audio comes."""
+
+        self.ended = False
+
+    def push(self, event: Event) -> None:
+        """Take one event of the session."""
+        if self.lost is not None:
+            self.timeline.add(self.now, event.t, timeline.Mark("lost"))
+        self.now = max(self.now, event.t)
+        match event:
+            case SessionStarted():
+                self.source = printable(event.source)
+                self.native_rate = event.sample_rate
+                self.model = event.model
+                self.ink = inks(event.model.labels)
+            case SpeechStarted():
+                self.speaking = True
+                self.emotion = None
+                self.timeline.add(event.start, event.t, timeline.Mark("warming_up"))
+            case Utterance():
+                self.speaking = False
+                self.emotion = event
+                self.utterances.append(event)
+            case Emotion():
+                self.speaking = True
+                self._mark(event)
+                self.emotion = event
+            case Health():
+                self.health = event
+            case SourceLost():
+                self.lost = printable(event.reason)
+                self.level.push(None, event.t)
+            case SourceRestored():
+                self.lost = None
+            case SessionEnded():
+                self.ended = True
+
+    def hear(self, t: float, level_dbfs: float | None) -> None:
+        """Take what the analyzer knows between events: its clock and the level of the last hop."""
+        if self.lost is None:
+            self.now = max(self.now, t)
+            self.level.push(level_dbfs, t)
+
+    def _mark(self, event: Emotion) -> None:
+        begin = event.start if self.emotion is None else self.emotion.end
+        self.timeline.add(begin, event.end, timeline.Mark(event.status, event.label))
+
+
+def render(state: State, width: int, height: int, glyphs: Glyphs = UNICODE) -> list[Line]:
+    """Draw the state on exactly `height` lines of exactly `width` cells.
+
+    What matters most stays when room is short: verdict, bars, timeline, level, figures.
+    """
+    margin = 1 if width >= 60 else 0
+    inner = max(1, width - 2 * margin)
+    picture = _compose(state, inner, height, glyphs)[:height]
+    picture += [()] * (height - len(picture))
+    return [fit(((" " * margin, ""), *line), width) for line in picture]
+
+
+def fit(line: Line, width: int) -> Line:
+    """Cut or pad the line to `width` cells, wide characters counted as two."""
+    from rich.cells import cell_len, set_cell_size
+
+    spans: list[Span] = []
+    for text, style in line:
+        size = cell_len(text)
+        if size > width:
+            text, size = set_cell_size(text, width), width
+        if size:
+            spans.append((text, style))
+        width -= size
+    if width:
+        spans.append((" " * width, ""))
+    return tuple(spans)
+
+
+def _compose(state: State, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+    figures = _figures(state, width, glyphs)
+    rows = max(1, min(len(state.ink), height - 4 - len(figures)))
+    spare = height - 4 - len(figures) - rows
+    beside = width >= _GAUGES_BESIDE
+    granted = set()
+    for part, cost in (
+        ("axis", 1),
+        ("foot", 1),
+        ("gap", 3),
+        ("banner", 2),
+        ("gauges", 0 if beside else 2),
+        ("rule", 1),
+        ("log", 3),
+        ("gap above the log", 1),
+    ):
+        if cost <= spare:
+            granted.add(part)
+            spare -= cost
+    gap: list[Line] = [()] if "gap" in granted else []
+    head = verdict.headline(state.emotion, state.speaking, state.now, state.ink)
+    block = verdict.banner(head, 3 if "banner" in granted else 1, width)
+    if "gauges" in granted:
+        scale = 21 if beside else max(5, width - 16)
+        gauges = verdict.gauges(state.emotion, state.speaking, scale, glyphs)
+        if not beside:
+            block += gauges
+        elif "banner" in granted:
+            block[0], block[2] = (
+                _ends(line, gauged, width) for line, gauged in zip(block[::2], gauges, strict=True)
+            )
+    cells = timeline.row(state.timeline.cells(state.now, width), state.ink, glyphs)
+    labels = list(state.ink)
+    return [
+        *_header(state, width, glyphs),
+        *([((glyphs.rule * width, "dim"),)] if "rule" in granted else []),
+        *block,
+        *gap,
+        *verdict.bars(
+            labels, state.emotion, state.speaking, state.ink,
+            rows=rows, width=width, glyphs=glyphs,
+        ),
+        *gap,
+        cells,
+        *([((timeline.axis(width, glyphs), "dim"),)] if "axis" in granted else []),
+        *gap,
+        _voice(state, width, glyphs),
+        *figures,
+        *([()] if "gap above the log" in granted else []),
+        *(_log(state, 3 + spare, width) if "log" in granted else [()] * spare),
+        *([_foot(state, width)] if "foot" in granted else []),
+    ]  # fmt: skip
+
+
+def _header(state: State, width: int, glyphs: Glyphs) -> list[Line]:
+    if state.lost is not None:
+        left: Line = (
+            (f" {glyphs.lost} NO AUDIO ", "bold reverse"),
+            (f" {state.source}: {state.lost}", ""),
+        )
+    elif state.ended:
+        left = ((f"{glyphs.stop} ENDED", "bold"), (f"  {state.source}", ""))
+    elif state.source.startswith("mic"):
+        left = ((f"{glyphs.on} LISTENING", f"bold {VERMILLION}"), (f"  {state.source}", ""))
+    else:
+        left = ((f"{glyphs.play} PLAYING", f"bold {SKY}"), (f"  {state.source}", ""))
+    if state.model is None:
+        return [left]
+    right = f"{printable(state.model.name)} {printable(state.model.version)}"
+    if width >= _WIDE and state.native_rate:
+        right = f"{state.native_rate / 1000:g} kHz  {right}"
+    return [_ends(left, ((right, "dim"),), width)]
+
+
+def _voice(state: State, width: int, glyphs: Glyphs) -> Line:
+    heard: Span = (f"{glyphs.off} silence ", "dim")
+    if state.speaking:
+        heard = (f"{glyphs.on} voice   ", f"bold {GREEN}")
+    return (
+        heard,
+        *state.level.row(max(1, width - 19), glyphs),
+        (f" {state.level.text(glyphs)}", "" if state.level.dbfs is not None else "dim"),
+    )
+
+
+def _figures(state: State, width: int, glyphs: Glyphs) -> list[Line]:
+    health = state.health
+    if health is None:
+        return [(("latency: measuring", "dim"),)]
+    latency = "latency: no audio yet"
+    if health.latency_ms is not None:
+        p = health.latency_ms
+        latency = f"latency p50 {p.p50:.1f}  p95 {p.p95:.1f}  p99 {p.p99:.1f} ms"
+    keeping_up = health.lag_s < 0.5 and not health.overruns
+    lag = f"lag {health.lag_s:.2f} s  overruns {health.overruns}"
+    if health.dropped_s:
+        lag += f" ({health.dropped_s:.1f} s lost)"
+    load = f"cpu {health.cpu * 100:.0f} %"
+    if health.rss_mb is not None and not _WIDE <= width < _WIDE + 8:
+        load += f"  {health.rss_mb:.0f} MB"
+    style = "dim" if keeping_up else f"bold {ORANGE}"
+    if width >= _WIDE:
+        between = f"  {glyphs.separator}  "
+        return [((latency + between, "dim"), (lag, style), (between + load, "dim"))]
+    if width >= 40:
+        return [((latency, "dim"),), ((lag, style), (f"  {load}", "dim"))]
+    return [((latency, "dim"),), ((lag, style),)]
+
+
+def _log(state: State, rows: int, width: int) -> list[Line]:
+    heading: Line = ((f"utterances {len(state.utterances) or 'so far: none'}", "dim"),)
+    lines = [heading, *verdict.log(state.utterances, state.ink, rows - 1, width)]
+    return lines + [()] * (rows - len(lines))
+
+
+def _foot(state: State, width: int) -> Line:
+    left: Span = (state.notice, "bold")
+    if not state.notice and width >= _WIDE:
+        left = ("CAPITALS steady  small provisional  ? unknown  - warming up", "dim")
+    return _ends((left,), ((f"{verdict.clock(state.now)}  q quits", "dim"),), width)
+
+
+def _ends(left: Line, right: Line, width: int) -> Line:
+    """Put `right` at the right edge; `left` is cut where they would meet."""
+    taken = sum(len(text) for text, _ in right)
+    if taken + 24 > width:
+        return left
+    return (*fit(left, width - taken - 1), (" ", ""), *right)

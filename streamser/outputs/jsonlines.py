@@ -1,0 +1,45 @@
+"""Events as JSON Lines on a stream, each written at once."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import BinaryIO
+
+from streamser.events import Event, to_json
+
+
+class JsonLines:
+    """Writes events, one JSON object a line, UTF-8.
+
+    A reader that is slow holds the writer up, one that has gone ends it (BrokenPipeError).
+    """
+
+    def __init__(self, stream: BinaryIO, *, give_up: Callable[[], bool] = lambda: False) -> None:
+        """`give_up` is asked while a full pipe blocks; once it says yes, events are discarded."""
+        self._stream = stream
+        self._give_up = give_up
+        self._poll: select.poll | None = None
+        try:
+            self._poll = select.poll()
+            self._poll.register(stream.fileno(), select.POLLOUT)
+        except (OSError, AttributeError):  # not a file, or a system without poll
+            self._poll = None
+
+    def write(self, event: Event) -> None:
+        """Write one event and hand it to the system. Raises OSError."""
+        line = to_json(event).encode("utf-8", "backslashreplace") + b"\n"
+        while not self._ready(100):
+            if self._give_up():
+                return
+        self._stream.write(line)
+        self._stream.flush()
+
+    def reader_gone(self) -> bool:
+        """Return whether the other end of the pipe was closed; no event is needed to notice."""
+        if self._poll is None:
+            return False
+        return any(state & select.POLLERR for _, state in self._poll.poll(0))
+
+    def _ready(self, milliseconds: int) -> bool:
+        return self._poll is None or bool(self._poll.poll(milliseconds))
