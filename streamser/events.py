@@ -210,7 +210,7 @@ class Session:
 
 
 def as_dict(event: Event) -> dict[str, Any]:
-    """Return the event as the plain types of its JSON object, `type`, `seq`, `t` and `time` first."""
+    """Return the plain types of the JSON object, `type`, `seq`, `t` and `time` first."""
     fields = _plain(event)
     head = {"type": event.type} | {name: fields.pop(name) for name in ("seq", "t", "time")}
     return head | fields

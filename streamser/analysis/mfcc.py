@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from streamser.model.manifest import Features
+
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MfccSettings:
-    """What a network was trained on; the same values stand in its manifest."""
-
-    sample_rate: int = 16_000
-    """Hertz."""
-
-    n_fft: int = 512
-    """Samples per frame and points of the transform (Hann window, periodic)."""
-
-    hop: int = 160
-    """Samples from one frame to the next."""
-
-    n_mels: int = 64
-    n_mfcc: int = 64
-    fmin: float = 40.0
-    """Hertz; lower edge of the first mel band (Slaney's scale, area-normalised)."""
-
-    fmax: float = 7600.0
-    """Hertz; upper edge of the last mel band."""
-
-    log_floor: float = 1e-8
-    """Power below which a band counts as silent."""
 
 
 class Mfcc:
@@ -46,27 +21,27 @@ class Mfcc:
     BLOCK = 8
     """Frames computed at once; all working memory is allocated for this many."""
 
-    def __init__(self, settings: MfccSettings) -> None:
-        self.settings = settings
-        n_fft, hop = settings.n_fft, settings.hop
+    def __init__(self, features: Features) -> None:
+        self._features = features
+        n_fft, hop = features.n_fft, features.hop
         # A float32 product of int16 samples and the scaled window is exact enough: the error is
         # 2e-7 of the largest coefficient.
         self._window = (_hann(n_fft) / 32768.0).astype(np.float32)
-        self._mel = mel_filters(settings).T.copy()
-        self._dct = (10.0 * dct_matrix(settings.n_mfcc, settings.n_mels)).T.astype(np.float32)
+        self._mel = mel_filters(features).T.copy()
+        self._dct = (10.0 * dct_matrix(features.n_mfcc, features.n_mels)).T.astype(np.float32)
         self._samples = np.zeros(n_fft + (self.BLOCK - 1) * hop, dtype=np.int16)
         self._frames = np.lib.stride_tricks.sliding_window_view(self._samples, n_fft)[::hop]
         self._windowed = np.empty((self.BLOCK, n_fft), dtype=np.float32)
         self._spectrum = np.empty((self.BLOCK, n_fft // 2 + 1), dtype=np.complex64)
         self._power = np.empty((self.BLOCK, n_fft // 2 + 1), dtype=np.float32)
         self._squares = np.empty_like(self._power)
-        self._bands = np.empty((self.BLOCK, settings.n_mels), dtype=np.float32)
+        self._bands = np.empty((self.BLOCK, features.n_mels), dtype=np.float32)
         self._filled = 0
 
     @property
     def context(self) -> int:
         """Samples of the past that a frame needs besides its own hop."""
-        return self.settings.n_fft - self.settings.hop
+        return self._features.n_fft - self._features.hop
 
     def push(self, samples: NDArray[np.int16]) -> Floats:
         """Take int16 samples, any number; return the frames they complete, (n, n_mfcc) float32."""
@@ -88,7 +63,7 @@ class Mfcc:
         self._filled = 0
 
     def _complete(self) -> int:
-        return max(0, (self._filled - self.settings.n_fft) // self.settings.hop + 1)
+        return max(0, (self._filled - self._features.n_fft) // self._features.hop + 1)
 
     def _transform(self, count: int) -> Floats:
         windowed, spectrum, power = self._windowed, self._spectrum, self._power
@@ -98,23 +73,23 @@ class Mfcc:
         np.square(spectrum.imag, out=self._squares)
         power += self._squares
         bands = np.matmul(power, self._mel, out=self._bands)
-        np.maximum(bands, self.settings.log_floor, out=bands)
+        np.maximum(bands, self._features.log_floor, out=bands)
         np.log10(bands, out=bands)
-        consumed = count * self.settings.hop
+        consumed = count * self._features.hop
         self._samples[: self._filled - consumed] = self._samples[consumed : self._filled].copy()
         self._filled -= consumed
         mfcc: Floats = (bands @ self._dct)[:count]
         return mfcc
 
     def _empty(self) -> Floats:
-        return np.empty((0, self.settings.n_mfcc), dtype=np.float32)
+        return np.empty((0, self._features.n_mfcc), dtype=np.float32)
 
 
-def mel_filters(settings: MfccSettings) -> Floats:
+def mel_filters(features: Features) -> Floats:
     """Return triangular mel filters of equal area, (n_mels, n_fft // 2 + 1) float32."""
-    bins = np.fft.rfftfreq(settings.n_fft, 1.0 / settings.sample_rate)
-    low, high = _hz_to_mel(settings.fmin), _hz_to_mel(settings.fmax)
-    edges = _mel_to_hz(np.linspace(low, high, settings.n_mels + 2))
+    bins = np.fft.rfftfreq(features.n_fft, 1.0 / features.sample_rate)
+    low, high = _hz_to_mel(features.fmin), _hz_to_mel(features.fmax)
+    edges = _mel_to_hz(np.linspace(low, high, features.n_mels + 2))
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))

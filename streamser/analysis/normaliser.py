@@ -1,0 +1,41 @@
+"""Causal normalisation, so that a microphone's gain and colour do not decide the emotion."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamser.model.manifest import NormaliserStatistics
+
+Floats = NDArray[np.float32]
+
+
+class Normaliser:
+    """Subtracts the running mean of the utterance, hop by hop, and divides by a fixed scale.
+
+    The mean of a hop's frames counts already for that hop. With a half-life the past fades, so
+    that a long monologue follows a change of distance or room.
+    """
+
+    def __init__(self, statistics: NormaliserStatistics, *, keep: float) -> None:
+        """`keep` is the share of the past that survives one hop, 0 to 1."""
+        self._prior = np.array(statistics.mean, dtype=np.float64)
+        self._prior_frames = 100.0 * statistics.prior_seconds
+        self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
+        self._keep = keep
+        self._sum = np.empty_like(self._prior)
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a new utterance from the corpus statistics."""
+        np.multiply(self._prior, self._prior_frames, out=self._sum)
+        self._frames = self._prior_frames
+
+    def push(self, frames: Floats) -> Floats:
+        """Take the (8, n_mfcc) frames of a hop and return them normalised, in place."""
+        self._sum *= self._keep
+        self._sum += frames.sum(axis=0, dtype=np.float64)
+        self._frames = self._frames * self._keep + len(frames)
+        frames -= (self._sum / self._frames).astype(np.float32)
+        frames *= self._inverse_scale
+        return frames

@@ -1,0 +1,99 @@
+"""What happens to a voice on its way to a microphone, in the log-mel domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentSettings:
+    """How often and how strongly; probabilities are per clip."""
+
+    gain_db: float = 8.0
+    """Uniform, either way: how loud the microphone is set."""
+
+    tilt_db: float = 6.0
+    """Uniform, either way, from the lowest to the highest band."""
+
+    ripple_db: float = 3.0
+    """Standard deviation of a slow curve over the bands: colour of microphone and room."""
+
+    noise: float = 0.5
+    snr_db: tuple[float, float] = (3.0, 30.0)
+    reverb: float = 0.3
+    reverb_seconds: tuple[float, float] = (0.15, 0.8)
+    band_limit: float = 0.15
+    time_masks: int = 2
+    time_mask_frames: int = 15
+    band_masks: int = 2
+    band_mask_bands: int = 8
+
+
+class Augment:
+    """Applies the settings to one clip after another."""
+
+    def __init__(self, settings: AugmentSettings, *, floor_db: float, bands_hz: Floats) -> None:
+        self._s = settings
+        self._floor = floor_db
+        self._hz = bands_hz
+        self._ramp = np.linspace(-0.5, 0.5, bands_hz.size, dtype=np.float32)
+        orders = np.arange(1, 5)[:, None]
+        self._waves = np.cos(np.pi * orders * (self._ramp + 0.5)).astype(np.float32) / orders
+
+    def __call__(
+        self, log_mel: Floats, noise: Floats | None, rng: np.random.Generator
+    ) -> Floats:
+        """Return a changed copy of (frames, n_mels) decibels; `noise` has the same shape."""
+        s = self._s
+        x = log_mel.astype(np.float32)
+        if rng.random() < s.reverb:
+            x = self._reverberate(x, rng)
+        if noise is not None and rng.random() < s.noise:
+            x = self._add_noise(x, noise, rng)
+        x += rng.uniform(-s.gain_db, s.gain_db) + rng.uniform(-s.tilt_db, s.tilt_db) * self._ramp
+        x += s.ripple_db * rng.standard_normal(len(self._waves), dtype=np.float32) @ self._waves
+        if rng.random() < s.band_limit:
+            low, high = rng.uniform(100, 350), rng.uniform(3200, 5500)
+            x[:, (self._hz < low) | (self._hz > high)] -= rng.uniform(15, 50)
+        np.maximum(x, self._floor, out=x)
+        self._mask(x, rng)
+        return x
+
+    def _add_noise(self, x: Floats, noise: Floats, rng: np.random.Generator) -> Floats:
+        level = _level(x) - _level(noise) - rng.uniform(*self._s.snr_db)
+        return np.logaddexp2(x * _BELS, (noise + level) * _BELS) / _BELS
+
+    def _reverberate(self, x: Floats, rng: np.random.Generator) -> Floats:
+        # A diffuse tail decays exponentially in power (Polack, 1988).
+        decay = 10.0 ** (-6.0 * 0.01 / rng.uniform(*self._s.reverb_seconds))
+        wet = (1.0 - decay) * 10.0 ** (rng.uniform(-1.0, 0.3))
+        power = np.exp2(x * _BELS)
+        tail = lfilter([0.0, wet], [1.0, -decay], power, axis=0)
+        return (np.log2(power + tail) / _BELS).astype(np.float32)
+
+    def _mask(self, x: Floats, rng: np.random.Generator) -> None:
+        # SpecAugment (Park et al., Interspeech 2019).
+        mean = x.mean(axis=0)
+        for _ in range(self._s.time_masks):
+            width = int(rng.integers(0, self._s.time_mask_frames + 1))
+            start = int(rng.integers(0, max(1, len(x) - width)))
+            x[start : start + width] = mean
+        for _ in range(self._s.band_masks):
+            width = int(rng.integers(0, self._s.band_mask_bands + 1))
+            start = int(rng.integers(0, x.shape[1] - width + 1))
+            x[:, start : start + width] = mean[start : start + width]
+
+
+_BELS = np.float32(np.log2(10.0) / 10.0)
+
+
+def _level(log_mel: Floats) -> float:
+    """Level of the louder half of the frames, in decibels."""
+    frames = log_mel.max(axis=1)
+    return float(np.percentile(frames, 75))

@@ -1,0 +1,202 @@
+"""What a network sees: clips drawn, sped, cut, augmented and normalised, batch by batch."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamser.analysis.mfcc import dct_matrix, mel_filters
+from streamser.analysis.normaliser import Normaliser
+from train.augment import Augment
+from train.corpora.clip import UNKNOWN, Clip
+from train.features import FeatureCache, Features
+from train.recipe import Recipe
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips padded to the longest."""
+
+    features: Floats
+    """(clips, frames, n_mfcc), normalised."""
+
+    mask: Floats
+    """(clips, steps), 1 where a clip still lasts."""
+
+    targets: Floats
+    """(clips, labels)."""
+
+
+class Examples:
+    """Clips with their features at several speeds, and the targets they teach."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        recipe: Recipe,
+        *,
+        cache: FeatureCache,
+        speeds: Sequence[float] = (1.0,),
+        votes: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        self.clips = [clip for clip in clips if clip.emotion in recipe.labels]
+        self.features = [cache.load(self.clips, speed) for speed in speeds]
+        self.targets = np.stack([_target(clip, recipe, votes or {}) for clip in self.clips])
+
+    def draw_shares(self, recipe: Recipe) -> NDArray[np.float64]:
+        """Probability of each clip to be drawn, by corpus and then by emotion."""
+        per_class = Counter((clip.corpus, clip.emotion) for clip in self.clips)
+        balance = recipe.fit.class_balance
+        shares = np.array([per_class[c.corpus, c.emotion] ** -balance for c in self.clips])
+        corpora = np.array([clip.corpus for clip in self.clips])
+        for corpus in np.unique(corpora):
+            mine = corpora == corpus
+            shares[mine] *= recipe.corpora.get(str(corpus), 0.0) / shares[mine].sum()
+        return np.asarray(shares / shares.sum())
+
+
+def _target(
+    clip: Clip, recipe: Recipe, votes: Mapping[str, Mapping[str, float]]
+) -> NDArray[np.float32]:
+    target = np.array([float(label == clip.emotion) for label in recipe.labels], dtype=np.float32)
+    if clip.corpus == "crema_d" and clip.name in votes:
+        heard = [votes[clip.name].get(label, 0.0) for label in recipe.labels]
+        share = recipe.fit.listener_votes
+        target = ((1 - share) * target + share * np.array(heard)).astype(np.float32)
+    return target
+
+
+class Front:
+    """Log-mel hops to the network's input, the last stages of the live path."""
+
+    def __init__(self, recipe: Recipe, normaliser: Normaliser) -> None:
+        self._dct = dct_matrix(recipe.mfcc.n_mfcc, recipe.mfcc.n_mels).T.astype(np.float32)
+        self.normaliser = normaliser
+
+    def to_mfcc(self, log_mel: Floats) -> Floats:
+        """From (..., n_mels) decibels to (..., n_mfcc)."""
+        return np.asarray(log_mel.astype(np.float32) @ self._dct)
+
+    def __call__(self, log_mel: Floats) -> Floats:
+        """From (hops, 8, n_mels) decibels to (hops, 8, n_mfcc), normalised."""
+        mfcc = self.to_mfcc(log_mel)
+        self.normaliser.reset()
+        for hop in mfcc:
+            self.normaliser.push(hop)
+        return mfcc
+
+
+class TrainingBatches:
+    """Endless passes over random, augmented draws; a pass depends on the seed and its number."""
+
+    def __init__(self, examples: Examples, recipe: Recipe, front: Front, *, seed: int) -> None:
+        self._examples, self._recipe, self._front, self._seed = examples, recipe, front, seed
+        self._shares = examples.draw_shares(recipe)
+        settings = recipe.mfcc
+        peaks = mel_filters(settings).argmax(axis=1) * settings.sample_rate / settings.n_fft
+        self._floor = 10.0 * np.log10(settings.log_floor)
+        self._augment = Augment(
+            recipe.augment, floor_db=self._floor, bands_hz=peaks.astype(np.float32)
+        )
+        self._noises = [
+            i for i, clip in enumerate(examples.clips)
+            if clip.emotion == UNKNOWN
+        ]  # fmt: skip
+
+    def __len__(self) -> int:
+        """Batches in a pass."""
+        return self._recipe.fit.draws // self._recipe.fit.batch
+
+    def one_pass(self, number: int) -> Iterator[Batch]:
+        """The batches of pass `number`, made on a thread beside the training."""
+        ready: queue.Queue[Batch | None] = queue.Queue(maxsize=6)
+
+        def produce() -> None:
+            rng = np.random.default_rng([self._seed, number])
+            for chosen in self._draw(rng):
+                ready.put(self._batch(chosen, rng))
+            ready.put(None)
+
+        threading.Thread(target=produce, daemon=True).start()
+        while (batch := ready.get()) is not None:
+            yield batch
+
+    def _draw(self, rng: np.random.Generator) -> list[list[tuple[int, NDArray[np.float16]]]]:
+        size = self._recipe.fit.batch
+        drawn = rng.choice(len(self._shares), len(self) * size, p=self._shares)
+        cuts = [(int(i), self._cut(int(i), rng)) for i in drawn]
+        # Clips of like length share a batch, so that little is computed on padding.
+        batches = []
+        for start in range(0, len(cuts), 8 * size):
+            pool = sorted(cuts[start : start + 8 * size], key=lambda cut: len(cut[1]))
+            batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def _cut(self, index: int, rng: np.random.Generator) -> NDArray[np.float16]:
+        speeds = self._examples.features
+        features = speeds[int(rng.integers(len(speeds)))][index]
+        hops = features.log_mel[self._widen(features, rng)]
+        limit = self._recipe.fit.max_hops
+        if rng.random() < self._recipe.fit.short_crops:
+            limit = int(rng.integers(8, limit))
+        start = int(rng.integers(0, max(0, len(hops) - limit) + 1))
+        return np.asarray(hops[start : start + limit])
+
+    @staticmethod
+    def _widen(features: Features, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Move the ends of the speech a little, as other gates and rooms would."""
+        if not features.speech:
+            return features.voiced
+        kept = features.voiced.copy()
+        first, last = kept.argmax(), kept.size - kept[::-1].argmax()
+        kept[max(0, first - int(rng.integers(0, 3))) : first] = True
+        kept[last : last + int(rng.integers(0, 4))] = True
+        return kept
+
+    def _batch(
+        self, chosen: list[tuple[int, NDArray[np.float16]]], rng: np.random.Generator
+    ) -> Batch:
+        clips = []
+        for _, log_mel in chosen:
+            frames = log_mel.reshape(-1, log_mel.shape[-1])
+            noise = self._noise(len(frames), rng)
+            changed = self._augment(frames, noise, rng)
+            clips.append(self._front(changed.reshape(log_mel.shape)))
+        targets = self._examples.targets[[index for index, _ in chosen]]
+        return pad(clips, targets)
+
+    def _noise(self, frames: int, rng: np.random.Generator) -> Floats | None:
+        if not self._noises:
+            return None
+        features = self._examples.features[0][int(rng.choice(self._noises))]
+        sound = features.log_mel.reshape(-1, features.log_mel.shape[-1])
+        at = int(rng.integers(len(sound)))
+        return np.take(sound, range(at, at + frames), axis=0, mode="wrap").astype(np.float32)
+
+
+def pad(clips: Sequence[Floats], targets: Floats, *, steps_per_hop: int = 2) -> Batch:
+    """Stack (hops, 8, n_mfcc) clips of different lengths."""
+    hops = max(len(clip) for clip in clips)
+    _, frames, width = clips[0].shape
+    features = np.zeros((len(clips), hops, frames, width), dtype=np.float32)
+    mask = np.zeros((len(clips), hops * steps_per_hop), dtype=np.float32)
+    for row, clip in enumerate(clips):
+        features[row, : len(clip)] = clip
+        mask[row, : len(clip) * steps_per_hop] = 1.0
+    return Batch(features.reshape(len(clips), hops * frames, width), mask, targets)
+
+
+def whole_clips(examples: Examples, front: Front, *, size: int = 64) -> Iterator[Batch]:
+    """The clips as the live path hears them, unaugmented, in order; for evaluation."""
+    for start in range(0, len(examples.clips), size):
+        chosen = examples.features[0][start : start + size]
+        clips = [front(features.log_mel[features.voiced]) for features in chosen]
+        yield pad(clips, examples.targets[start : start + size])

@@ -1,0 +1,203 @@
+"""Training: passes over the draws, averaged weights, a checkpoint after each pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from rich.progress import track
+
+from streamser.analysis.normaliser import Normaliser
+from streamser.model.manifest import NormaliserStatistics
+from train.batches import Batch, Examples, Front, TrainingBatches, whole_clips
+from train.features import SPEEDS, FeatureCache
+from train.network import Network
+from train.recipe import Recipe
+from train.scores import unweighted_recalls
+from train.splits import Split
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained network and what it must be fed with."""
+
+    network: Network
+    model: keras.Model
+    normaliser: NormaliserStatistics
+
+
+def half_life_keep(seconds: float) -> float:
+    """Share of the past that survives a hop of 80 ms."""
+    return float(0.5 ** (0.08 / seconds))
+
+
+def normaliser_statistics(examples: Examples, recipe: Recipe) -> NormaliserStatistics:
+    """Mean and spread of the coefficients over training voices, each corpus weighing its share."""
+    identity = Normaliser(
+        NormaliserStatistics(
+            mean=(0.0,) * recipe.mfcc.n_mfcc, scale=(1.0,) * recipe.mfcc.n_mfcc, prior_seconds=1.0
+        ),
+        keep=1.0,
+    )
+    to_mfcc = Front(recipe, identity).to_mfcc
+    shares = examples.draw_shares(recipe)
+    mean = np.zeros(recipe.mfcc.n_mfcc)
+    variance = np.zeros_like(mean)
+    voices = [i for i, c in enumerate(examples.clips) if c.emotion != "unknown"]
+    for i in voices:
+        features = examples.features[0][i]
+        frames = to_mfcc(features.log_mel[features.voiced]).reshape(-1, mean.size)
+        mean += shares[i] * frames.mean(axis=0)
+        variance += shares[i] * frames.var(axis=0)
+    total = shares[voices].sum()
+    return NormaliserStatistics(
+        mean=tuple((mean / total).tolist()),
+        scale=tuple(np.sqrt(variance / total).tolist()),
+        prior_seconds=recipe.fit.prior_seconds,
+    )
+
+
+def fit(
+    recipe: Recipe,
+    split: Split,
+    *,
+    cache: FeatureCache,
+    folder: Path,
+    seed: int,
+    votes: dict[str, dict[str, float]],
+) -> Fitted:
+    """Train on `split.train`, watching `split.dev`; picks up where `folder` says it stopped.
+
+    The averaged weights of the last pass are the result: no pass is chosen, so none is chosen on
+    test speakers. Writes `history.jsonl`, `normaliser.json`, checkpoints and `clip.weights.h5`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(seed)
+    if recipe.fit.bfloat16:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    train = Examples(split.train, recipe, cache=cache, speeds=SPEEDS, votes=votes)
+    dev = Examples(split.dev, recipe, cache=cache)
+    statistics = normaliser_statistics(train, recipe)
+    (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
+    front = Front(recipe, Normaliser(statistics, keep=half_life_keep(recipe.fit.half_life)))
+    batches = TrainingBatches(train, recipe, front, seed=seed)
+    trainer = _Trainer(recipe, steps_per_pass=len(batches))
+    done = trainer.restore(folder / "checkpoints")
+    dev_batches = list(whole_clips(dev, Front(recipe, front.normaliser)))
+    for number in range(done, recipe.fit.passes):
+        began = time.monotonic()
+        loss = trainer.one_pass(_shown(batches, number, recipe.fit.passes))
+        report = {"pass": number + 1, "loss": loss, "seconds": time.monotonic() - began}
+        if dev_batches and (number % 4 == 3 or number + 1 == recipe.fit.passes):
+            logits = predict(trainer.averaged, dev_batches)
+            recalls = unweighted_recalls(dev.clips, logits, recipe.labels)
+            report["dev_ua"] = {name: round(100 * ua, 2) for name, ua in recalls.items()}
+        with (folder / "history.jsonl").open("a") as history:
+            history.write(json.dumps(report) + "\n")
+        print(json.dumps(report), flush=True)
+        trainer.save(number + 1)
+    trainer.averaged.save_weights(folder / "clip.weights.h5")
+    return load_fitted(recipe, folder)
+
+
+def load_fitted(recipe: Recipe, folder: Path) -> Fitted:
+    """Read what `fit` left, in float32."""
+    keras.mixed_precision.set_global_policy("float32")
+    statistics = json.loads((folder / "normaliser.json").read_text())
+    network = Network(recipe.network, n_labels=len(recipe.labels))
+    model = network.clip_model()
+    model.load_weights(folder / "clip.weights.h5")
+    settings = NormaliserStatistics(
+        mean=tuple(statistics["mean"]),
+        scale=tuple(statistics["scale"]),
+        prior_seconds=statistics["prior_seconds"],
+    )
+    return Fitted(network, model, settings)
+
+
+def predict(model: keras.Model, batches: list[Batch]) -> Floats:
+    """Logits of all clips, (clips, labels)."""
+    logits = [model.predict_on_batch([b.features, b.mask]) for b in batches]
+    return np.concatenate(logits)
+
+
+class _Trainer:
+    def __init__(self, recipe: Recipe, *, steps_per_pass: int) -> None:
+        settings = recipe.fit
+        warmup = int(settings.warmup * steps_per_pass)
+        rate = keras.optimizers.schedules.CosineDecay(
+            settings.learning_rate / 20,
+            settings.passes * steps_per_pass - warmup,
+            alpha=0.005,
+            warmup_target=settings.learning_rate,
+            warmup_steps=warmup,
+        )
+        self._ema = settings.ema
+        self.model = Network(recipe.network, n_labels=len(recipe.labels)).clip_model()
+        self.averaged = Network(recipe.network, n_labels=len(recipe.labels)).clip_model()
+        self.averaged.set_weights(self.model.get_weights())
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=2.0)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        self.model.compile(
+            optimizer,
+            keras.losses.CategoricalCrossentropy(
+                from_logits=True, label_smoothing=settings.label_smoothing
+            ),
+        )
+        self.model.optimizer.build(self.model.trainable_variables)
+
+    def one_pass(self, batches: Iterator[Batch]) -> float:
+        losses = []
+        for batch in batches:
+            losses.append(
+                self.model.train_on_batch([batch.features, batch.mask], batch.targets)
+            )
+            self.model.reset_metrics()
+            self._average()
+        return float(np.mean(losses))
+
+    @tf.function
+    def _average(self) -> None:
+        step = tf.cast(self.model.optimizer.iterations.value, tf.float32)
+        keep = tf.minimum(self._ema, (1.0 + step) / (10.0 + step))
+        for slow, fast in zip(self.averaged.weights, self.model.weights, strict=True):
+            if slow.dtype == "float32":
+                slow.value.assign(keep * slow.value + (1.0 - keep) * fast.value)
+
+    def restore(self, folder: Path) -> int:
+        self._passes = tf.Variable(0, dtype=tf.int64)
+        state = {
+            "model": self.model.weights,
+            "averaged": self.averaged.weights,
+            "optimizer": self.model.optimizer.variables,
+        }
+        tracked = {
+            f"{name}_{i}": v.value for name, found in state.items() for i, v in enumerate(found)
+        }
+        checkpoint = tf.train.Checkpoint(passes=self._passes, **tracked)
+        self._manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
+        if self._manager.latest_checkpoint:
+            checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
+        return int(self._passes.numpy())
+
+    def save(self, passes: int) -> None:
+        self._passes.assign(passes)
+        self._manager.save(checkpoint_number=passes)
+
+
+def _shown(batches: TrainingBatches, number: int, passes: int) -> Iterator[Batch]:
+    title = f"pass {number + 1} of {passes}"
+    quiet = not os.isatty(1)
+    return iter(
+        track(batches.one_pass(number), title, total=len(batches), transient=True, disable=quiet)
+    )

@@ -1,0 +1,191 @@
+"""The streaming network in Keras: one set of layers, read as a whole clip or hop by hop.
+
+Causal residual convolutions over MFCC frames with the coefficients as channels (TC-ResNet, Choi et
+al., Interspeech 2019), gated statistics pooling (after Okabe et al., Interspeech 2018, with a
+sigmoid instead of a softmax so that running sums stay bounded), and a small dense head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+from keras import KerasTensor, layers, ops
+
+FRAMES_PER_HOP = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """The shape of the network."""
+
+    n_mfcc: int = 64
+    stem: int = 96
+    """Channels after the first convolution, at 20 ms a step."""
+
+    stem_dilations: tuple[int, ...] = (1, 2)
+    body: int = 128
+    """Channels from the second stride on, at 40 ms a step."""
+
+    body_dilations: tuple[int, ...] = (1, 2, 4, 8)
+    kernel: int = 3
+    hidden: int = 128
+    block_dropout: float = 0.1
+    head_dropout: float = 0.3
+    l2: float = 0.0
+
+
+class CausalConv:
+    """A convolution with batch norm and ReLU that keeps its past as an explicit state.
+
+    The state holds the input steps that the next outputs still need; the newest output always
+    covers the newest input (right-aligned strides, as in kws_streaming, Rybakov et al., 2020).
+    """
+
+    def __init__(
+        self, name: str, filters: int, kernel: int, *, dilation: int = 1, stride: int = 1
+    ) -> None:
+        self.name = name
+        self.state_steps = (kernel - 1) * dilation - (stride - 1)
+        self._conv = layers.Conv1D(
+            filters,
+            kernel,
+            strides=stride,
+            dilation_rate=dilation,
+            padding="valid",
+            use_bias=False,
+            name=name,
+        )
+        self._norm = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")
+        self._relu = layers.ReLU(name=f"{name}_relu")
+
+    def whole(self, x: KerasTensor) -> KerasTensor:
+        padded = layers.ZeroPadding1D((self.state_steps, 0), name=f"{self.name}_past")(x)
+        return self._apply(padded)
+
+    def step(self, x: KerasTensor, state: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+        joined = layers.Concatenate(axis=1, name=f"{self.name}_join")([state, x])
+        return self._apply(joined), joined[:, -self.state_steps :, :]
+
+    def _apply(self, x: KerasTensor) -> KerasTensor:
+        return self._relu(self._norm(self._conv(x)))
+
+
+class Encoder:
+    """MFCC hops in; an embedding and a pooling weight for every 40 ms out."""
+
+    STEPS_PER_HOP = 2
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        self.settings = settings
+        s = settings
+        self._stem = CausalConv("stem", s.stem, 5, stride=2)
+        self._stem_blocks = [
+            CausalConv(f"stem_{i}", s.stem, s.kernel, dilation=d)
+            for i, d in enumerate(s.stem_dilations)
+        ]
+        self._down = CausalConv("down", s.body, 4, stride=2)
+        self._body_blocks = [
+            CausalConv(f"body_{i}", s.body, s.kernel, dilation=d)
+            for i, d in enumerate(s.body_dilations)
+        ]
+        self._weight = layers.Conv1D(1, 1, activation="sigmoid", name="weight")
+
+    @property
+    def convolutions(self) -> list[CausalConv]:
+        """All convolutions with a state, in the order of the states."""
+        return [self._stem, *self._stem_blocks, self._down, *self._body_blocks]
+
+    def state_shapes(self) -> list[tuple[int, int]]:
+        """Steps and channels of each state, in order."""
+        s = self.settings
+        channels = [s.n_mfcc, *[s.stem] * (len(self._stem_blocks) + 1)]
+        channels += [s.body] * len(self._body_blocks)
+        return [(c.state_steps, n) for c, n in zip(self.convolutions, channels, strict=True)]
+
+    def whole(self, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+        """From (batch, frames, n_mfcc) to (batch, steps, body) and (batch, steps, 1)."""
+        return self._run(x, lambda conv, inputs: conv.whole(inputs))
+
+    def step(
+        self, x: KerasTensor, states: list[KerasTensor]
+    ) -> tuple[KerasTensor, KerasTensor, list[KerasTensor]]:
+        """The same for the frames of a hop, given the states; also returns the next states."""
+        waiting, after = iter(states), []
+
+        def run(conv: CausalConv, inputs: KerasTensor) -> KerasTensor:
+            output, state = conv.step(inputs, next(waiting))
+            after.append(state)
+            return output
+
+        embedding, weight = self._run(x, run)
+        return embedding, weight, after
+
+    def _run(self, x, run) -> tuple[KerasTensor, KerasTensor]:  # type: ignore[no-untyped-def]
+        dropout = self.settings.block_dropout
+        x = run(self._stem, x)
+        for conv in self._stem_blocks:
+            x = layers.Add()([x, layers.SpatialDropout1D(dropout)(run(conv, x))])
+        x = run(self._down, x)
+        for conv in self._body_blocks:
+            x = layers.Add()([x, layers.SpatialDropout1D(dropout)(run(conv, x))])
+        return x, self._weight(x)
+
+
+class Network:
+    """Encoder, pooling and head; builds the Keras models that share their weights."""
+
+    def __init__(self, settings: NetworkSettings, *, n_labels: int) -> None:
+        self.settings = settings
+        self.encoder = Encoder(settings)
+        self._hidden = layers.Dense(settings.hidden, activation="relu", name="hidden")
+        self._dropout = layers.Dropout(settings.head_dropout, name="head_dropout")
+        self._logits = layers.Dense(n_labels, name="logits", dtype="float32")
+
+    @property
+    def pooled_dim(self) -> int:
+        return 2 * self.settings.body
+
+    def clip_model(self) -> keras.Model:
+        """`features` (clips, frames, n_mfcc), `mask` (clips, steps) to `logits`, for training."""
+        features = keras.Input((None, self.settings.n_mfcc), name="features")
+        mask = keras.Input((None,), name="mask")
+        embedding, weight = self.encoder.whole(features)
+        pooled = Pool(name="pool")([embedding, weight, mask])
+        return keras.Model([features, mask], self._head(pooled), name="clip")
+
+    def step_model(self, *, frames: int = FRAMES_PER_HOP) -> keras.Model:
+        """One hop, batch of 1: `features` and `state_N` to `embedding`, `weight`, `state_N_out`."""
+        features = keras.Input((frames, self.settings.n_mfcc), batch_size=1, name="features")
+        states = [
+            keras.Input(shape, batch_size=1, name=f"state_{i}")
+            for i, shape in enumerate(self.encoder.state_shapes())
+        ]
+        embedding, weight, after = self.encoder.step(features, states)
+        outputs = {"embedding": embedding, "weight": weight}
+        outputs |= {f"state_{i}_out": state for i, state in enumerate(after)}
+        return keras.Model([features, *states], outputs, name="step")
+
+    def head_model(self) -> keras.Model:
+        """`pooled` (1, pooled_dim) to `logits` (1, n_labels)."""
+        pooled = keras.Input((self.pooled_dim,), batch_size=1, name="pooled")
+        return keras.Model([pooled], {"logits": self._head(pooled)}, name="head")
+
+    def _head(self, pooled: KerasTensor) -> KerasTensor:
+        return self._logits(self._dropout(self._hidden(pooled)))
+
+
+@keras.saving.register_keras_serializable(package="streamser")
+class Pool(layers.Layer):
+    """Weighted mean and standard deviation over the steps that the mask admits."""
+
+    VARIANCE_FLOOR = 1e-4
+
+    def call(self, inputs):  # type: ignore[no-untyped-def]
+        embedding, weight, mask = (ops.cast(x, "float32") for x in inputs)
+        weight = weight * mask[..., None] + 1e-6 * mask[..., None]
+        total = ops.sum(weight, axis=1)
+        mean = ops.sum(weight * embedding, axis=1) / total
+        square = ops.sum(weight * embedding**2, axis=1) / total
+        std = ops.sqrt(ops.maximum(square - mean**2, 0.0) + self.VARIANCE_FLOOR)
+        return ops.concatenate([mean, std], axis=-1)

@@ -1,0 +1,109 @@
+"""A recipe: everything that decides what a run makes, as a small TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from streamser.analysis.voice import GateSettings
+from streamser.model.manifest import Features
+from train.augment import AugmentSettings
+from train.network import NetworkSettings
+
+RECIPES = Path(__file__).parent / "recipes"
+T = TypeVar("T")
+
+
+class RecipeError(Exception):
+    """A recipe cannot be read; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """How long and how a network learns."""
+
+    passes: int = 40
+    draws: int = 14_000
+    """Clips per pass, drawn by corpus, then by emotion."""
+
+    batch: int = 64
+    learning_rate: float = 2e-3
+    warmup: float = 1.0
+    """Passes."""
+
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    ema: float = 0.999
+    """Share of the averaged weights that survives one batch (Polyak averaging)."""
+
+    max_hops: int = 40
+    short_crops: float = 0.3
+    """Share of the draws cut to a random shorter stretch, so that early answers are learnt too."""
+
+    class_balance: float = 0.5
+    """0 draws the clips of a corpus evenly, 1 its emotions."""
+
+    listener_votes: float = 0.3
+    """Share of CREMA-D's targets that comes from listeners who heard the voice alone."""
+
+    prior_seconds: float = 1.0
+    half_life: float = 30.0
+    synthetic_sounds: int = 660
+    bfloat16: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What `python -m train fit` needs besides a seed."""
+
+    name: str
+    description: str
+    corpora: dict[str, float]
+    """Corpus to the share of draws it gets; those that are absent leave theirs to the others."""
+
+    mfcc: Features
+    labels: tuple[str, ...] = (
+        "neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised", "unknown",
+    )  # fmt: skip
+    gate: GateSettings = field(default_factory=GateSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    fit: FitSettings = field(default_factory=FitSettings)
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe by its name in `train/recipes` or by its path. Raises RecipeError."""
+    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
+    try:
+        table = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise RecipeError(f"no recipe {name}: there are {known}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+    sections = {
+        "mfcc": Features,
+        "gate": GateSettings,
+        "network": NetworkSettings,
+        "augment": AugmentSettings,
+        "fit": FitSettings,
+    }
+    for section, kind in sections.items():
+        table[section] = _build(kind, table.get(section, {}), f"{path}: [{section}]")
+    if "labels" in table:
+        table["labels"] = tuple(table["labels"])
+    return _build(Recipe, table, str(path))
+
+
+def _build(kind: type[T], table: dict[str, Any], where: str) -> T:
+    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(table) - known):
+        raise RecipeError(f"{where}: no such key: {', '.join(unknown)}")
+    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+    try:
+        return kind(**frozen)
+    except TypeError as error:
+        raise RecipeError(f"{where}: {error}") from None
