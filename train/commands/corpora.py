@@ -124,8 +124,13 @@ def _print(surveys: Sequence[Survey], absent: Sequence[str]) -> None:
             ", ".join(f"{emotion} {count}" for emotion, count in item.emotions.items()),
         )
     console.print(table)
-    lines = [f"{item.corpus}: {name} is missing" for item in surveys for name in item.missing]
+    lines = [f"{item.corpus}: missing {_first(item.missing)}" for item in surveys if item.missing]
     lines += [f"{bad.path} {bad.reason}" for item in surveys for bad in item.damaged or ()]
     lines += [f"absent: {name}, from {CORPORA[name].download}" for name in absent]
     for line in lines:
         console.print(Text(line))
+
+
+def _first(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
