@@ -44,7 +44,8 @@ READER = Reader(
     name="shemo",
     parse=parse,
     clips=3000,
-    folders=("shemo-persian-speech-emotion-detection-database", "ShEMO-master"),
-    download="https://github.com/mansourehk/ShEMO",
+    folders=("ShEMO-master", "sharif-emotional-speech-dataset-master"),
+    # The archives of its first home, github.com/mansourehk/ShEMO, are broken.
+    download="https://github.com/pariajm/sharif-emotional-speech-dataset",
     licence="research only",
 )
