@@ -12,9 +12,15 @@ SAMPLE_RATE = 16_000
 
 Samples = NDArray[np.int16]
 
+NO_SAMPLES: Samples = np.empty(0, dtype=np.int16)
+
 
 class SourceError(Exception):
     """A source cannot be opened or read; the message says why and what to do, in one line."""
+
+
+class UnreadableError(SourceError):
+    """A source that no second attempt will make readable."""
 
 
 class Source(Protocol):
@@ -35,6 +41,9 @@ class Source(Protocol):
     overruns: int
     """How often samples were lost since it was first opened."""
 
+    waiting: int
+    """Samples (at 16 kHz) that had come but were not read yet, as of the last `read`."""
+
     def open(self) -> None:
         """Begin, or begin again after a loss. Raises SourceError."""
 
@@ -42,7 +51,8 @@ class Source(Protocol):
         """Wait up to `timeout` seconds and return what came.
 
         Returns int16 mono samples at 16 kHz; an empty array when nothing came in time; None at
-        the end of input. Raises SourceError when the source is lost for good or just now.
+        the end of input. Raises SourceError when the source is lost just now, UnreadableError
+        when it is for good.
         """
 
     def close(self) -> None:

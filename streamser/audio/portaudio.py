@@ -1,0 +1,134 @@
+"""PortAudio at arm's length: a call that a frozen sound server holds is given up."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from streamser.audio.source import SourceError
+
+T = TypeVar("T")
+
+MISSING = (
+    "PortAudio is not installed: install the Debian package libportaudio2"
+    " (sudo apt-get install libportaudio2)"
+)
+FROZEN = "the sound server does not answer"
+
+_turn = threading.Lock()
+"""Held by the one call that PortAudio works on: it is not thread-safe."""
+
+_streams = 0
+"""Open streams; PortAudio's list of devices can be renewed only while there are none."""
+
+
+def within(
+    seconds: float,
+    work: Callable[[Any], T],
+    *,
+    discard: Callable[[Any, T], None] | None = None,
+    patient: bool = False,
+) -> T:
+    """Return `work(sounddevice)`, done on a thread of its own.
+
+    Raises SourceError when it fails, when it takes longer than `seconds`, and, until an earlier
+    call that took longer has returned, at once, unless `patient`: then it is done after that one.
+    A result that comes too late goes to `discard`.
+    """
+    call = _Call(work, discard, patient)
+    threading.Thread(target=call.run, name="portaudio", daemon=True).start()
+    return call.result(seconds)
+
+
+def renew(sd: Any) -> None:
+    """Let PortAudio look for devices again, unless a stream is open. For use in `within`."""
+    if _streams == 0:
+        while sd._initialized:
+            sd._terminate()
+        sd._initialize()
+
+
+def count_streams(change: int) -> None:
+    """Note that a stream was opened (1) or closed (-1). For use in `within`."""
+    global _streams
+    _streams += change
+
+
+def hush() -> None:
+    """Keep what ALSA and PortAudio print off the terminal: Python alone keeps standard error."""
+    with contextlib.suppress(OSError):
+        kept = os.dup(2)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+        sys.stderr = os.fdopen(kept, "w", buffering=1, errors="backslashreplace")
+
+
+class _Call(Generic[T]):
+    def __init__(
+        self,
+        work: Callable[[Any], T],
+        discard: Callable[[Any, T], None] | None,
+        patient: bool,
+    ) -> None:
+        self._work = work
+        self._discard = discard
+        self._patience = -1 if patient else 0.5
+        self._settled = threading.Lock()  # taken once, by delivery or by giving up
+        self._done = threading.Event()
+        self._value: T
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Do the work in PortAudio's turn."""
+        if not _turn.acquire(timeout=self._patience):
+            self._error = SourceError(FROZEN)
+            self._deliver()
+            return
+        try:
+            sd = _load()
+            self._value = self._work(sd)
+            if not self._deliver() and self._discard is not None:
+                with contextlib.suppress(Exception):
+                    self._discard(sd, self._value)
+        except Exception as error:
+            self._error = error
+            self._deliver()
+        finally:
+            _turn.release()
+
+    def result(self, seconds: float) -> T:
+        """Wait for the work; raise SourceError when it failed or takes longer than `seconds`."""
+        if not self._done.wait(seconds) and self._settled.acquire(blocking=False):
+            _forget_at_exit()
+            raise SourceError(FROZEN)
+        if isinstance(self._error, SourceError):
+            raise self._error
+        if self._error is not None:
+            raise SourceError(" ".join(str(self._error).split())) from self._error
+        return self._value
+
+    def _deliver(self) -> bool:
+        delivered = self._settled.acquire(blocking=False)
+        self._done.set()
+        return delivered
+
+
+def _load() -> Any:
+    try:
+        import sounddevice
+    except OSError as error:
+        raise SourceError(MISSING) from error
+    return sounddevice
+
+
+def _forget_at_exit() -> None:
+    """Leave PortAudio as it is when the process ends: terminating it would wait, too."""
+    handler = getattr(sys.modules.get("sounddevice"), "_exit_handler", None)
+    if handler is not None:
+        atexit.unregister(handler)
