@@ -39,3 +39,12 @@ class Normaliser:
         frames -= (self._sum / self._frames).astype(np.float32)
         frames *= self._inverse_scale
         return frames
+
+    def snapshot(self) -> tuple[NDArray[np.float64], float]:
+        """Return what `restore` takes."""
+        return self._sum.copy(), self._frames
+
+    def restore(self, snapshot: tuple[NDArray[np.float64], float]) -> None:
+        """Return to an earlier state."""
+        np.copyto(self._sum, snapshot[0])
+        self._frames = snapshot[1]

@@ -1,4 +1,4 @@
-"""The voice gate: which hops belong to an utterance (WebRTC VAD with onset, hangover, hysteresis)."""
+"""The voice gate: which hops belong to an utterance (WebRTC VAD, onset, hangover)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-HOP = 1280
-"""Samples per network hop, 80 ms at 16 kHz."""
-
-HOP_SECONDS = HOP / 16_000
+from streamser.analysis.hops import HOP, HOP_SECONDS
 
 _FRAME = 320
 _FRAMES_PER_HOP = HOP // _FRAME
 _FRAME_SECONDS = HOP_SECONDS / _FRAMES_PER_HOP
 
 GateState = Literal["closed", "opened", "voiced", "unvoiced", "ended"]
-"""What a hop meant: no utterance; an utterance began; it goes on with or without voice; it is over."""
+"""What a hop meant: no utterance; one begins; it goes on, with or without voice; it is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

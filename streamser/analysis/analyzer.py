@@ -1,0 +1,182 @@
+"""The whole analysis: int16 samples in, events out; no I/O, no clock, no thread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamser.analysis.affect import project
+from streamser.analysis.evidence import Evidence
+from streamser.analysis.hops import HOP, HOP_SECONDS, Hops
+from streamser.analysis.settings import Settings
+from streamser.analysis.verdict import WARM_UP, Judgement, Verdict
+from streamser.analysis.voice import VoiceGate
+from streamser.events import Emotion, Event, Session, SpeechStarted, Status, Utterance
+from streamser.model.bundle import Bundle, load
+
+SAMPLE_RATE = 16_000
+"""Hertz."""
+
+
+class Analyzer:
+    """Feed it samples, get events: the same ones, bit for bit, whatever the chunking.
+
+    Raises BundleError when the model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Bundle | Path | str | None = None,
+        settings: Settings | None = None,
+        session: Session | None = None,
+    ) -> None:
+        """`model` is a loaded bundle, its name or folder; None is the default model."""
+        self.model = model if isinstance(model, Bundle) else load(model)
+        self.settings = settings or Settings()
+        self._session = session or Session()
+        gate = self.settings.gate
+        self._gate = VoiceGate(gate)
+        self._evidence = Evidence(self.model, half_life=self.settings.half_life)
+        self._hops = Hops(lookback=gate.lookback, context=self._evidence.context)
+        manifest = self.model.manifest
+        self._interval = max(1, round(self.settings.interval / HOP_SECONDS))
+        self._verdict = Verdict(
+            manifest.labels, manifest.verdict, interval=self._interval * HOP_SECONDS
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Start over: no samples, no utterance, time zero. The session's numbering goes on."""
+        self._clock = 0
+        self._utterance = -1
+        self._forget()
+
+    @property
+    def t(self) -> float:
+        """Seconds of audio so far, skipped ones included."""
+        return (self._clock + self._hops.filled) / SAMPLE_RATE
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the voice gate is open."""
+        return self._gate.open
+
+    @property
+    def level_dbfs(self) -> float | None:
+        """Level of the last hop (a full-scale square wave is 0); None for digital silence."""
+        hop = self._hops.current.astype(np.float32)
+        power = float(hop @ hop) / HOP
+        return 10.0 * math.log10(power / 32768.0**2) if power else None
+
+    def push(self, samples: NDArray[np.int16]) -> list[Event]:
+        """Analyse int16 mono samples at 16 kHz, any number.
+
+        Raises TypeError for another dtype and ValueError for another shape.
+        """
+        if samples.dtype != np.int16:
+            raise TypeError(f"samples have to be int16, not {samples.dtype}")
+        if samples.ndim != 1:
+            raise ValueError(f"samples have to be mono, (n,), not {samples.shape}")
+        events: list[Event] = []
+        for hop in self._hops.push(samples):
+            self._clock += HOP
+            self._step(hop, events)
+        return [self._session.stamp(event) for event in events]
+
+    def skip(self, samples: int) -> list[Event]:
+        """Note that `samples` samples were lost here: end the utterance and move the clock."""
+        events = self.finish()
+        self._clock += self._hops.filled + samples
+        self._forget()
+        return events
+
+    def finish(self) -> list[Event]:
+        """End the utterance that is still open."""
+        if not self._gate.open:
+            return []
+        self._gate.reset()
+        return [self._session.stamp(self._ended())]
+
+    def _forget(self) -> None:
+        self._hops.reset()
+        self._gate.reset()
+
+    def _step(self, hop: NDArray[np.int16], events: list[Event]) -> None:
+        state = self._gate.push(hop)
+        if state == "closed":
+            return
+        if state == "opened":
+            events.append(self._started())
+        elif state == "ended":
+            events.append(self._ended())
+            return
+        else:
+            self._evidence.push(hop)
+        if state == "unvoiced":
+            return
+        if state == "voiced":
+            self._evidence.hold()
+            self._voiced += 1
+            self._end = self._clock
+        if self._voiced >= self._due:
+            self._due = self._voiced + self._interval
+            judgement = self._verdict.push(self._evidence.logits(), self._speech_seconds)
+            events.append(Emotion(**self._place(judgement)))
+
+    def _started(self) -> Event:
+        context, heard = self._hops.back(self._gate.onset_hops)
+        self._evidence.reset()
+        self._verdict.reset()
+        self._evidence.begin(context, heard)
+        self._utterance += 1
+        self._voiced = heard.size // HOP
+        self._due = math.ceil(WARM_UP / HOP_SECONDS)
+        self._start, self._end = self._clock - heard.size, self._clock
+        return SpeechStarted(
+            t=self._clock / SAMPLE_RATE,
+            utterance=self._utterance,
+            start=self._start / SAMPLE_RATE,
+        )
+
+    def _ended(self) -> Event:
+        self._evidence.rewind()
+        judgement = self._verdict.finish(self._evidence.logits(), self._speech_seconds)
+        return Utterance(**self._place(judgement), speech_seconds=self._speech_seconds)
+
+    @property
+    def _speech_seconds(self) -> float:
+        return self._voiced * HOP / SAMPLE_RATE
+
+    def _place(self, judgement: Judgement) -> _Placed:
+        valence, arousal = project(judgement.scores)
+        return {
+            "t": self._clock / SAMPLE_RATE,
+            "utterance": self._utterance,
+            "start": self._start / SAMPLE_RATE,
+            "end": self._end / SAMPLE_RATE,
+            "status": judgement.status,
+            "label": judgement.label,
+            "confidence": judgement.confidence,
+            "scores": judgement.scores,
+            "valence": valence,
+            "arousal": arousal,
+        }
+
+
+class _Placed(TypedDict):
+    t: float
+    utterance: int
+    start: float
+    end: float
+    status: Status
+    label: str | None
+    confidence: float
+    scores: Mapping[str, float]
+    valence: float
+    arousal: float

@@ -1,0 +1,90 @@
+"""What was heard of an utterance: features, network and pooling, one hop after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamser.analysis.encoder import Encoder
+from streamser.analysis.hops import HOP, HOP_SECONDS
+from streamser.analysis.mfcc import Mfcc
+from streamser.analysis.normaliser import Normaliser
+from streamser.analysis.pooling import RunningPool
+from streamser.model.bundle import Bundle
+
+Samples = NDArray[np.int16]
+
+
+@dataclass(slots=True)
+class Held:
+    """Everything as it was after the last voiced hop."""
+
+    states: list[NDArray[np.int8]]
+    sums: NDArray[np.float64]
+    normaliser: tuple[NDArray[np.float64], float]
+
+
+class Evidence:
+    """Gathers hops. What follows the last voice is heard, but counts only if the voice returns."""
+
+    def __init__(self, bundle: Bundle, *, half_life: float) -> None:
+        """`half_life` in seconds: how fast the past fades in a long monologue."""
+        keep = fading(half_life)
+        manifest = bundle.manifest
+        self._mfcc = Mfcc(manifest.features)
+        self._normaliser = Normaliser(manifest.normaliser, keep=keep)
+        self._encoder = Encoder(bundle)
+        self._pool = RunningPool(dim=manifest.network.embedding_dim, keep=keep)
+        self._head = bundle.head
+        self._pooled = bundle.head.inputs["pooled"]
+        self._logits = bundle.head.outputs["logits"]
+        self.context = self._mfcc.context
+        """Samples before an utterance that its first frame covers."""
+
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new utterance."""
+        self._normaliser.reset()
+        self._encoder.reset()
+        self._pool.reset()
+        self._held = Held(self._encoder.states, self._pool.sums.copy(), self._normaliser.snapshot())
+
+    def begin(self, context: Samples, hops: Samples) -> None:
+        """Hear `hops`, (n * 1280,), as voiced, after the `context` samples before them."""
+        self._mfcc.reset()
+        self._mfcc.push(context)
+        for start in range(0, hops.size, HOP):
+            self.push(hops[start : start + HOP])
+        self.hold()
+
+    def push(self, hop: Samples) -> None:
+        """Hear a hop, (1280,) int16."""
+        frames = self._normaliser.push(self._mfcc.push(hop))
+        self._pool.push(*self._encoder.push(frames))
+
+    def hold(self) -> None:
+        """The last hop was voiced: all up to here counts."""
+        held = self._held
+        held.states = self._encoder.states
+        held.normaliser = self._normaliser.snapshot()
+        np.copyto(held.sums, self._pool.sums)
+
+    def rewind(self) -> None:
+        """Forget what was heard after the last `hold`."""
+        self._encoder.states = self._held.states
+        self._normaliser.restore(self._held.normaliser)
+        np.copyto(self._pool.sums, self._held.sums)
+
+    def logits(self) -> NDArray[np.float32]:
+        """Return the head's (labels,) float32 for all that was heard."""
+        self._head.set(self._pooled, self._pooled.quantise(self._pool.pooled()))
+        self._head.invoke()
+        return self._logits.dequantise(self._head.get(self._logits))[0]
+
+
+def fading(half_life: float) -> float:
+    """Return the share of the past that survives one hop."""
+    return float(0.5 ** (HOP_SECONDS / half_life))

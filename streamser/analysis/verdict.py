@@ -1,0 +1,91 @@
+"""From logits to what is said about them: calibrated, smoothed, steady, or `unknown`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamser.events import Status
+from streamser.model.manifest import VerdictSettings
+
+UNKNOWN = "unknown"
+
+WARM_UP = 0.5
+"""Seconds of speech before anything is said."""
+
+STEADY = 1.5
+"""Seconds of speech after which a verdict is steady: accuracy gains flatten there."""
+
+SMOOTHING = 0.4
+"""Seconds over which interval scores are averaged; the last one of an utterance is not."""
+
+MARGIN = 0.08
+"""By how much another label must be likelier before the label changes within an utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict without its place in time."""
+
+    status: Status
+    label: str | None
+    confidence: float
+    scores: Mapping[str, float]
+
+
+class Verdict:
+    """Judges one utterance after another."""
+
+    def __init__(self, labels: tuple[str, ...], settings: VerdictSettings, *, interval: float):
+        """`interval` is the time in seconds between two calls of `push`."""
+        self._labels = labels
+        self._settings = settings
+        self._fresh = 1.0 - float(np.exp(-interval / SMOOTHING))
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new utterance."""
+        self._smoothed: NDArray[np.float64] | None = None
+        self._current: int | None = None
+
+    def push(self, logits: NDArray[np.float32], speech_seconds: float) -> Judgement:
+        """Judge an utterance that goes on."""
+        scores = self.probabilities(logits)
+        if self._smoothed is not None:
+            scores = self._smoothed + self._fresh * (scores - self._smoothed)
+        self._smoothed = scores
+        best = int(scores.argmax())
+        if self._current is None or scores[best] >= scores[self._current] + MARGIN:
+            self._current = best
+        return self._judge(scores, self._current, speech_seconds)
+
+    def finish(self, logits: NDArray[np.float32], speech_seconds: float) -> Judgement:
+        """Judge a whole utterance by its own evidence alone."""
+        scores = self.probabilities(logits)
+        return self._judge(scores, int(scores.argmax()), speech_seconds)
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the calibrated probabilities, (labels,) float64 (Guo et al., ICML 2017)."""
+        scaled = logits.astype(np.float64) / self._settings.temperature
+        exponents = np.exp(scaled - scaled.max())
+        return np.asarray(exponents / exponents.sum())
+
+    def _judge(
+        self, scores: NDArray[np.float64], index: int, speech_seconds: float
+    ) -> Judgement:
+        label: str | None = self._labels[index]
+        confidence = float(scores[index])
+        status: Status
+        if speech_seconds < WARM_UP:
+            status = "warming_up"
+        elif label == UNKNOWN or confidence < self._settings.threshold:
+            status = "unknown"
+        else:
+            status = "steady" if speech_seconds >= STEADY else "provisional"
+        if status in ("warming_up", "unknown"):
+            label = None
+        named = dict(zip(self._labels, scores.tolist(), strict=True))
+        return Judgement(status, label, confidence, named)

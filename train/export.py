@@ -1,0 +1,143 @@
+"""From the trained Keras network to a bundle of two INT8 networks and a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from streamser.analysis.pooling import RunningPool
+from streamser.model.manifest import (
+    ENCODER,
+    HEAD,
+    MANIFEST,
+    Manifest,
+    NetworkShape,
+    StateShape,
+    VerdictSettings,
+)
+from train.corpora import CORPORA
+from train.fit import Fitted
+from train.recipe import Recipe
+
+Floats = NDArray[np.float32]
+Samples = Callable[[], Iterator[dict[str, Floats]]]
+
+
+class FloatStream:
+    """The network in Keras, hop by hop: what the INT8 bundle is calibrated on and held against."""
+
+    def __init__(self, fitted: Fitted) -> None:
+        self._step = fitted.network.step_model()
+        self._head = fitted.network.head_model()
+        self._run_step = tf.function(self._step)
+        self._run_head = tf.function(self._head)
+        self._shapes = fitted.network.encoder.state_shapes()
+        self._dim = fitted.network.settings.body
+
+    def hear(self, hops: Floats) -> Iterator[tuple[dict[str, Floats], Floats]]:
+        """For each of the (8, n_mfcc) hops yield the encoder's inputs and the pool so far."""
+        states = [np.zeros((1, *shape), np.float32) for shape in self._shapes]
+        pool = RunningPool(dim=self._dim, keep=1.0)
+        for hop in hops:
+            inputs = {"features": hop[None]}
+            inputs |= {f"state_{i}": state for i, state in enumerate(states)}
+            outputs = self._run_step(list(inputs.values()))
+            states = [outputs[f"state_{i}_out"].numpy() for i in range(len(states))]
+            pool.push(outputs["embedding"].numpy()[0], outputs["weight"].numpy()[0])
+            yield inputs, pool.pooled()[None]
+
+    def logits(self, hops: Floats) -> Floats:
+        """Return the (labels,) logits of a whole clip."""
+        *_, (_, pooled) = self.hear(hops)
+        return np.asarray(self._run_head([pooled])["logits"].numpy()[0])
+
+
+def convert(model: keras.Model, samples: Samples | None) -> bytes:
+    """Return `model` as TFLite: INT8 throughout, calibrated on `samples`; float without them."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.export(folder, format="tf_saved_model", verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if samples is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = samples
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.int8
+            converter.inference_output_type = tf.int8
+        return bytes(converter.convert())
+
+
+def export(
+    recipe: Recipe,
+    fitted: Fitted,
+    calibration: list[Floats],
+    *,
+    folder: Path,
+    version: str,
+    licence: str,
+    verdict: VerdictSettings,
+    provenance: dict[str, Any],
+) -> Manifest:
+    """Write a bundle into `folder`; `calibration` are normalised (hops, 8, n_mfcc) clips."""
+    stream = FloatStream(fitted)
+
+    def encoder_samples() -> Iterator[dict[str, Floats]]:
+        for clip in calibration:
+            for inputs, _ in stream.hear(clip):
+                yield inputs
+
+    def head_samples() -> Iterator[dict[str, Floats]]:
+        for clip in calibration:
+            for i, (_, pooled) in enumerate(stream.hear(clip)):
+                if i % 4 == 3:
+                    yield {"pooled": pooled}
+
+    files = {
+        ENCODER: convert(fitted.network.step_model(), encoder_samples),
+        HEAD: convert(fitted.network.head_model(), head_samples),
+    }
+    manifest = Manifest(
+        name=recipe.name,
+        version=version,
+        created=datetime.now(UTC).date().isoformat(),
+        license=licence,
+        description=recipe.description,
+        labels=recipe.labels,
+        features=recipe.mfcc,
+        normaliser=fitted.normaliser,
+        network=network_shape(fitted),
+        verdict=verdict,
+        files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        data_licences={name: CORPORA[name].licence for name in recipe.corpora if name in CORPORA},
+        provenance=provenance,
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / MANIFEST).write_text(manifest.to_json())
+    return manifest
+
+
+def network_shape(fitted: Fitted) -> NetworkShape:
+    """Describe the network as the manifest does."""
+    network = fitted.network
+    return NetworkShape(
+        steps_per_hop=network.encoder.STEPS_PER_HOP,
+        embedding_dim=network.settings.body,
+        states=tuple(
+            StateShape(name=f"state_{i}", shape=(1, *shape))
+            for i, shape in enumerate(network.encoder.state_shapes())
+        ),
+        pooling="weighted_mean_std",
+        pooled_dim=network.pooled_dim,
+    )
