@@ -22,6 +22,7 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
         value = json.loads(
             text,
             object_pairs_hook=_object,
+            parse_int=_whole,
             parse_float=_finite,
             parse_constant=_finite,
         )
@@ -57,7 +58,7 @@ def read(cls: type[T], value: object, where: str = "") -> T:
             raise ValueError(f"{prefix}{field.name} is missing")
     unknown = sorted(set(value) - {field.name for field in dataclasses.fields(cls)})  # type: ignore[arg-type]
     if unknown:
-        raise ValueError(f"{prefix}{unknown[0]} is not a known field")
+        raise ValueError(f"{prefix}{_shown(unknown[0])} is not a known field")
     try:
         return cls(**found)
     except ValueError as error:
@@ -97,7 +98,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise ValueError(f"{where} has to be an object")
-        return {key: _convert(arguments[1], x, f"{where}.{key}") for key, x in value.items()}
+        return {
+            key: _convert(arguments[1], x, f"{where}.{_shown(key)}") for key, x in value.items()
+        }
     return _scalar(hint, value, where)
 
 
@@ -114,6 +117,12 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
         raise ValueError(f"{where} is too large") from None
 
 
+def _whole(text: str) -> int:
+    if len(text) > 400:
+        raise ValueError("a number has more than 400 digits")
+    return int(text)
+
+
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
@@ -126,5 +135,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         names = [name for name, _ in pairs]
         double = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{double} stands twice in one object")
+        raise ValueError(f"{_shown(double)} stands twice in one object")
     return value
+
+
+def _shown(name: str) -> str:
+    """Return a name from the file such that it fits into a line on a terminal."""
+    return name if name.isprintable() and len(name) <= 80 else ascii(name)[:80]

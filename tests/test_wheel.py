@@ -1,0 +1,71 @@
+"""The wheel carries the models and the clip, and works outside the checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("hatchling", reason="needs hatchling: pip install -e .[dev]")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder]
+    done = subprocess.run([*command, ROOT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds nothing but the wheel's content."""
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def run(installed: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"PYTHONPATH": str(installed)}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=installed.parent, env=env
+    )
+
+
+def test_wheel_holds_the_package_the_models_and_the_clip(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    bundle = "streamser/models/streamser-research"
+    for name in ("manifest.json", "encoder.tflite", "head.tflite", "README.md"):
+        assert f"{bundle}/{name}" in names
+    assert {"streamser/demo.flac", "streamser/py.typed", "streamser/__main__.py"} <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    tops = {name.split("/")[0] for name in names}
+    assert all(top == "streamser" or top.endswith(".dist-info") for top in tops)
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+    assert wheel.stat().st_size < 5 << 20
+
+
+def test_installed_package_loads_its_own_model(installed: Path) -> None:
+    code = (
+        "import streamser\nfrom streamser.clip import demo_clip\nassert demo_clip().is_file()\n"
+        "print(streamser.load_model().path)"
+    )
+    done = run(installed, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == installed / "streamser/models/streamser-research"
+
+
+def test_installed_command_analyses_a_recording(installed: Path) -> None:
+    clip = installed / "streamser" / "demo.flac"
+    done = run(installed, "-m", "streamser", "analyze", clip, "--format", "jsonl")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 5
