@@ -60,6 +60,9 @@ class State:
         """The latest of the utterance that is open, or the verdict of the one before."""
 
         self.utterances: deque[Utterance] = deque(maxlen=_REMEMBERED)
+        self.heard = 0
+        """Utterances since the start of the session; `utterances` holds the latest of them."""
+
         self.timeline = timeline.Timeline()
         self.health: Health | None = None
         self.lost: str | None = None
@@ -86,6 +89,7 @@ class State:
                 self.speaking = False
                 self.emotion = event
                 self.utterances.append(event)
+                self.heard += 1
             case Emotion():
                 self.speaking = True
                 self._mark(event)
@@ -250,7 +254,7 @@ def _figures(state: State, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _log(state: State, rows: int, width: int) -> list[Line]:
-    heading: Line = ((f"utterances {len(state.utterances) or 'so far: none'}", "dim"),)
+    heading: Line = ((f"utterances {state.heard or 'so far: none'}", "dim"),)
     lines = [heading, *verdict.log(state.utterances, state.ink, rows - 1, width)]
     return lines + [()] * (rows - len(lines))
 

@@ -6,11 +6,11 @@ from streamser.events import (
     Emotion,
     Event,
     SessionEnded,
-    SessionStarted,
     SourceLost,
     SourceRestored,
     Utterance,
 )
+from streamser.outputs.dashboard import State
 from streamser.outputs.palette import printable
 from streamser.outputs.verdict import clock, name, percent
 
@@ -21,13 +21,15 @@ class PlainLines:
     def __init__(self) -> None:
         self._said: tuple[str, str | None] | None = None
 
+    def opening(self, state: State) -> str:
+        """Return the first line: what is heard, and by which model."""
+        model = "" if state.model is None else f" with {state.model.name} {state.model.version}"
+        return f"{clock(state.now):>7}  listening to {state.source}{printable(model)}"
+
     def push(self, event: Event) -> str | None:
         """Return the line that the event is worth, or None."""
         at = f"{clock(event.t):>7}  "
         match event:
-            case SessionStarted():
-                model = f"{printable(event.model.name)} {printable(event.model.version)}"
-                return f"{at}listening to {printable(event.source)} with {model}"
             case Utterance():
                 self._said = None
                 certain = f" {percent(event.confidence).strip()}" if event.label else ""

@@ -1,4 +1,4 @@
-"""Events as JSON Lines on a stream, each written at once."""
+"""Lines of text on a stream, such as JSON Lines, each written at once."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import select
 from collections.abc import Callable
 from typing import BinaryIO
 
-from streamser.events import Event, to_json
 
-
-class JsonLines:
-    """Writes events, one JSON object a line, UTF-8.
+class LineWriter:
+    """Writes lines as UTF-8.
 
     A reader that is slow holds the writer up, one that has gone ends it (BrokenPipeError).
     """
 
     def __init__(self, stream: BinaryIO, *, give_up: Callable[[], bool] = lambda: False) -> None:
-        """`give_up` is asked while a full pipe blocks; once it says yes, events are discarded."""
+        """`give_up` is asked while a full pipe blocks; once it says yes, lines are discarded."""
         self._stream = stream
         self._give_up = give_up
         self._poll: select.poll | None = None
@@ -26,17 +24,16 @@ class JsonLines:
         except (OSError, AttributeError):  # not a file, or a system without poll
             self._poll = None
 
-    def write(self, event: Event) -> None:
-        """Write one event and hand it to the system. Raises OSError."""
-        line = to_json(event).encode("utf-8", "backslashreplace") + b"\n"
+    def write(self, line: str) -> None:
+        """Write one line and hand it to the system. Raises OSError."""
         while not self._ready(100):
             if self._give_up():
                 return
-        self._stream.write(line)
+        self._stream.write(line.encode("utf-8", "backslashreplace") + b"\n")
         self._stream.flush()
 
     def reader_gone(self) -> bool:
-        """Return whether the other end of the pipe was closed; no event is needed to notice."""
+        """Return whether the other end of the pipe was closed; nothing is written to find out."""
         if self._poll is None:
             return False
         return any(state & select.POLLERR for _, state in self._poll.poll(0))
