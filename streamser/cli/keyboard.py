@@ -1,0 +1,50 @@
+"""Single keys from the terminal, while the dashboard is up."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from types import TracebackType
+from typing import Any
+
+
+class Keyboard:
+    """Reads keys unseen and without Enter; without a terminal (or termios) there are none."""
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        """`wanted`: false where standard input carries audio."""
+        self._wanted = wanted
+        self._fd: int | None = None
+        self._before: list[Any] = []
+
+    def pressed(self) -> str:
+        """Return the keys pressed since the last call; does not wait."""
+        if self._fd is None or not select.select([self._fd], [], [], 0)[0]:
+            return ""
+        return os.read(self._fd, 64).decode("utf-8", "ignore")
+
+    def __enter__(self) -> Keyboard:
+        if self._wanted and sys.stdin is not None and sys.stdin.isatty():
+            try:
+                import termios
+                import tty
+            except ImportError:
+                return self
+            fd = sys.stdin.fileno()
+            self._before = termios.tcgetattr(fd)
+            tty.setcbreak(fd)
+            self._fd = fd
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._fd is not None:
+            import termios
+
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
+            self._fd = None

@@ -1,0 +1,51 @@
+"""`streamser listen`: events as JSON Lines."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+
+from streamser.cli import options
+from streamser.cli.failure import OK
+
+_DESCRIPTION = """\
+Write what is heard as JSON Lines, one event a line, each at once.
+A recording is played in real time; --fast takes it as fast as it can be read."""
+
+_EPILOG = """\
+examples:
+  streamser listen
+  streamser listen --input mic:USB | jq -r 'select(.type == "utterance") | .label'
+  streamser listen --input talk.flac --fast
+  arecord -q -t raw -f S16_LE -r 16000 -c 1 | streamser listen --input -"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Set the command's options and its `run`."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    options.add_input(parser)
+    parser.add_argument(
+        "--fast", action="store_true", help="take a recording as fast as it can be read"
+    )
+    options.add_model(parser)
+    options.add_analysis(parser)
+    parser.set_defaults(run=functools.partial(run, parser=parser))
+
+
+def run(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> int:
+    """Listen until the input ends, the reader goes, or a signal comes."""
+    options.check_input(args, parser)
+    from streamser.cli.stopping import Stopping
+    from streamser.events import to_json
+    from streamser.outputs.lines import LineWriter
+
+    listener = options.listener(args, args.input, paced=not args.fast)
+    with listener, Stopping(listener.stop) as stopping:
+        lines = LineWriter(sys.stdout.buffer, give_up=lambda: stopping.asked)
+        while not listener.ended:
+            for event in listener.poll(0.1):
+                lines.write(to_json(event))
+            if lines.reader_gone():
+                break
+    return OK

@@ -1,0 +1,137 @@
+"""`streamser live`: the terminal dashboard."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from streamser.cli import options
+from streamser.cli.failure import OK, complain
+
+if TYPE_CHECKING:
+    from streamser.cli.stopping import Stopping
+    from streamser.listener import Listener
+    from streamser.outputs.dashboard import State
+
+FRAME = 0.1
+"""Seconds between two pictures, at least."""
+
+_DESCRIPTION = """\
+Show live which emotion a voice carries. Without a microphone, a bundled clip plays instead.
+Where standard output is no terminal, plain lines tell what changes. q or Ctrl-C ends it."""
+
+_EPILOG = """\
+examples:
+  streamser
+  streamser live --input mic:USB
+  streamser live --input talk.flac"""
+
+_NEXT = """\
+That was the bundled clip; a synthesiser spoke. With a voice of your own:
+  streamser live --input talk.wav     a recording
+  streamser devices                   the microphones that are there
+  streamser doctor                    why there is none, and how to mend it"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Set the command's options and its `run`."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    options.add_input(parser)
+    options.add_model(parser)
+    options.add_analysis(parser)
+    parser.set_defaults(run=functools.partial(run, parser=parser))
+
+
+def run(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> int:
+    """Show the session until it ends, a key or a signal."""
+    options.check_input(args, parser)
+    from streamser.audio.source import SourceError
+    from streamser.cli.stopping import Stopping
+    from streamser.outputs.dashboard import State
+
+    state = State()
+    listener = options.listener(args, args.input)
+    try:
+        first = listener.poll(0)
+    except SourceError as error:
+        if args.input is not None:
+            raise
+        complain(f"no microphone, so the bundled synthesised clip plays ({error})")
+        listener = _clip(listener)
+        state.notice = "no microphone: a bundled synthesised clip plays"
+        first = listener.poll(0)
+    for event in first:
+        state.push(event)
+    with listener, Stopping(listener.stop) as stopping:
+        if sys.stdout.isatty() and not _dumb():
+            _show(listener, state, keys=args.input != "-")
+        else:
+            _tell(listener, state, stopping)
+    _conclude(state)
+    return OK
+
+
+def _clip(failed: Listener) -> Listener:
+    from streamser.clip import demo_clip
+    from streamser.listener import Listener
+
+    failed.close()
+    return Listener(str(demo_clip()), analyzer=failed.analyzer)
+
+
+def _dumb() -> bool:
+    from os import environ
+
+    return environ.get("TERM", "").lower() in ("", "dumb", "unknown")
+
+
+def _show(listener: Listener, state: State, *, keys: bool) -> None:
+    from rich.console import Console
+
+    from streamser.cli.keyboard import Keyboard
+    from streamser.outputs.dashboard import render
+    from streamser.outputs.screen import Screen
+
+    due = 0.0
+    with Screen(Console(highlight=False)) as screen, Keyboard(wanted=keys) as keyboard:
+        while not listener.ended:
+            for event in listener.poll(FRAME):
+                state.push(event)
+            state.hear(listener.analyzer.t, listener.analyzer.level_dbfs)
+            now = time.monotonic()
+            if now >= due:
+                due = now + FRAME
+                screen.draw(render(state, *screen.size, screen.glyphs))
+                if keyboard.pressed().lower().startswith("q"):
+                    listener.stop("quit")
+
+
+def _tell(listener: Listener, state: State, stopping: Stopping) -> None:
+    from streamser.outputs.lines import LineWriter
+    from streamser.outputs.plain import PlainLines
+
+    plain = PlainLines()
+    lines = LineWriter(sys.stdout.buffer, give_up=lambda: stopping.asked)
+    lines.write(plain.opening(state))
+    while not listener.ended and not lines.reader_gone():
+        for event in listener.poll(FRAME):
+            state.push(event)
+            line = plain.push(event)
+            if line is not None:
+                lines.write(line)
+
+
+def _conclude(state: State) -> None:
+    """Say what was heard, and after the bundled clip what to try next."""
+    from streamser.outputs.verdict import clock
+
+    verdicts = Counter(utterance.label or "unknown" for utterance in state.utterances)
+    told = ", ".join(f"{label} {count}" for label, count in verdicts.most_common())
+    number = f"{state.heard} utterance{'' if state.heard == 1 else 's'}"
+    print(f"{clock(state.now)} heard, {number}{': ' if told else ''}{told}")
+    if state.notice:
+        print(_NEXT)

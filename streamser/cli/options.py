@@ -1,0 +1,111 @@
+"""Options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamser.analysis.settings import Settings
+    from streamser.listener import Listener
+
+HOP_SECONDS = 0.08
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """`--input` and `--rate`."""
+    parser.add_argument(
+        "-i",
+        "--input",
+        metavar="INPUT",
+        type=_input,
+        help="mic (the default), mic:NAME or mic:NUMBER (see `streamser devices`), a recording's "
+        "path, or - for raw s16le mono PCM on standard input",
+    )
+    parser.add_argument(
+        "--rate",
+        metavar="HZ",
+        type=_rate,
+        help="sampling rate of raw PCM on standard input (default 16000)",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """`--model`."""
+    parser.add_argument(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        help="name of a model (see `streamser models`) or its folder",
+    )
+
+
+def add_analysis(parser: argparse.ArgumentParser, *, interval: bool = True) -> None:
+    """`--aggressiveness` and `--interval`."""
+    parser.add_argument(
+        "-a",
+        "--aggressiveness",
+        metavar="0..3",
+        type=int,
+        choices=range(4),
+        help="how strict the voice detector is, 0 (lets much through) to 3 (default 2)",
+    )
+    if interval:
+        parser.add_argument(
+            "--interval",
+            metavar="SECONDS",
+            type=_interval,
+            help="speech between two emotion events, from 0.08 on (default 0.24)",
+        )
+
+
+def check_input(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """End with a usage error where options do not go together."""
+    if args.rate is not None and args.input != "-":
+        parser.error("--rate is for raw PCM: use it with --input -")
+
+
+def settings(args: argparse.Namespace) -> Settings:
+    """Return the analysis settings that were asked for."""
+    from streamser.analysis.settings import Settings
+
+    wanted = {name: getattr(args, name, None) for name in ("interval", "aggressiveness")}
+    return Settings(**{name: value for name, value in wanted.items() if value is not None})
+
+
+def listener(args: argparse.Namespace, spec: str | None, *, paced: bool = True) -> Listener:
+    """Return a listener to `spec`, not begun yet. Raises SourceError and BundleError."""
+    from streamser.audio.inputs import open_source
+    from streamser.audio.portaudio import hush
+    from streamser.listener import Listener
+
+    if spec is None or spec == "mic" or spec.startswith("mic:"):
+        hush()
+    source = open_source(spec, rate=args.rate or 16_000, paced=paced)
+    return Listener(source, model=args.model, settings=settings(args))
+
+
+def _input(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
+def _rate(text: str) -> int:
+    try:
+        rate = int(text)
+    except ValueError:
+        rate = 0
+    if not 1000 <= rate <= 768_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate from 1000 to 768000 Hz")
+    return rate
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not HOP_SECONDS <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 0.08 to 3600 seconds")
+    return seconds
