@@ -37,7 +37,7 @@ class Bundle:
     """For the first event of a session."""
 
     encoder: Network
-    """`features` and states to `embedding` (and `weight`) and the next states."""
+    """`features` and states to `embedding`, `weight` and the next states."""
 
     head: Network
     """`pooled` to `logits`."""
@@ -143,9 +143,7 @@ def _check_encoder(encoder: Network, manifest: Manifest) -> tuple[tuple[Tensor, 
     steps = (1, shape.steps_per_hop)
     features = {"features": (1, shape.frames_per_hop, manifest.features.n_mfcc)}
     states = {state.name: state.shape for state in shape.states}
-    outputs = {"embedding": (*steps, shape.embedding_dim)}
-    if shape.weighted:
-        outputs["weight"] = (*steps, 1)
+    outputs = {"embedding": (*steps, shape.embedding_dim), "weight": (*steps, 1)}
     _check(encoder.inputs, features | states, f"{ENCODER} input")
     after = {f"{name}_out": size for name, size in states.items()}
     _check(encoder.outputs, outputs | after, f"{ENCODER} output")

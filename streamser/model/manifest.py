@@ -101,8 +101,8 @@ class NetworkShape:
 
     embedding_dim: int
     states: tuple[StateShape, ...]
-    pooling: Literal["mean_std", "weighted_mean_std"] = "mean_std"
-    """Weighted: the encoder also gives `weight` (1, steps_per_hop, 1), a number per step."""
+    pooling: Literal["weighted_mean_std"] = "weighted_mean_std"
+    """Besides the embeddings the encoder gives `weight` (1, steps_per_hop, 1)."""
 
     pooled_dim: int
 
@@ -113,11 +113,6 @@ class NetworkShape:
         names = [state.name for state in self.states]
         _require(len(set(names)) == len(names), "states have equal names")
         _require("features" not in names, "a state is called features")
-
-    @property
-    def weighted(self) -> bool:
-        """Whether the encoder has the output `weight`."""
-        return self.pooling == "weighted_mean_std"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
