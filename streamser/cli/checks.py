@@ -139,11 +139,13 @@ def _portaudio() -> Iterator[Finding]:
     from streamser.audio.source import SourceError
 
     try:
-        version = within(5.0, lambda sd: f"{sd.__version__}, {sd.get_portaudio_version()[1]}")
+        version = within(5.0, lambda sd: str(sd.get_portaudio_version()[1]).split(",")[0])
     except SourceError as error:
         yield Finding(check="sounddevice", state="broken", detail=str(error))
     else:
-        yield Finding(check="sounddevice", state="ok", detail=version)
+        yield Finding(
+            check="sounddevice", state="ok", detail=f"{metadata.version('sounddevice')}, {version}"
+        )
 
 
 def _microphones() -> Iterator[Finding]:

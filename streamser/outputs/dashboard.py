@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 50
 _WIDE = 76
+_MODEL_BESIDE = 60
 _GAUGES_BESIDE = 64
 
 
@@ -77,7 +78,7 @@ class State:
         self.now = max(self.now, event.t)
         match event:
             case SessionStarted():
-                self.source = printable(event.source)
+                self.source = printable(event.source.rpartition("/")[2] or event.source)
                 self.native_rate = event.sample_rate
                 self.model = event.model
                 self.ink = inks(event.model.labels)
@@ -151,6 +152,7 @@ def _compose(state: State, width: int, height: int, glyphs: Glyphs) -> list[Line
     beside = width >= _GAUGES_BESIDE
     granted = set()
     for part, cost in (
+        ("model", 1 if width < _MODEL_BESIDE else 0),
         ("axis", 1),
         ("foot", 1),
         ("gap", 3),
@@ -178,7 +180,8 @@ def _compose(state: State, width: int, height: int, glyphs: Glyphs) -> list[Line
     cells = timeline.row(state.timeline.cells(state.now, width), state.ink, glyphs)
     labels = list(state.ink)
     return [
-        *_header(state, width, glyphs),
+        _header(state, width, glyphs),
+        *([(_model(state),)] if "model" in granted and width < _MODEL_BESIDE else []),
         *([((glyphs.rule * width, "dim"),)] if "rule" in granted else []),
         *block,
         *gap,
@@ -198,7 +201,7 @@ def _compose(state: State, width: int, height: int, glyphs: Glyphs) -> list[Line
     ]  # fmt: skip
 
 
-def _header(state: State, width: int, glyphs: Glyphs) -> list[Line]:
+def _header(state: State, width: int, glyphs: Glyphs) -> Line:
     if state.lost is not None:
         left: Line = (
             (f" {glyphs.lost} NO AUDIO ", "bold reverse"),
@@ -210,21 +213,25 @@ def _header(state: State, width: int, glyphs: Glyphs) -> list[Line]:
         left = ((f"{glyphs.on} LISTENING", f"bold {VERMILLION}"), (f"  {state.source}", ""))
     else:
         left = ((f"{glyphs.play} PLAYING", f"bold {SKY}"), (f"  {state.source}", ""))
+    if width < _MODEL_BESIDE:
+        return left
+    rate = f"{state.native_rate / 1000:g} kHz  " if state.native_rate and width >= _WIDE else ""
+    return _ends(left, ((rate, "dim"), _model(state)), width)
+
+
+def _model(state: State) -> Span:
     if state.model is None:
-        return [left]
-    right = f"{printable(state.model.name)} {printable(state.model.version)}"
-    if width >= _WIDE and state.native_rate:
-        right = f"{state.native_rate / 1000:g} kHz  {right}"
-    return [_ends(left, ((right, "dim"),), width)]
+        return "", ""
+    return f"{printable(state.model.name)} {printable(state.model.version)}", "dim"
 
 
 def _voice(state: State, width: int, glyphs: Glyphs) -> Line:
-    heard: Span = (f"{glyphs.off} silence ", "dim")
+    heard: Span = (f"{glyphs.off} no voice ", "dim")
     if state.speaking:
-        heard = (f"{glyphs.on} voice   ", f"bold {GREEN}")
+        heard = (f"{glyphs.on} voice    ", f"bold {GREEN}")
     return (
         heard,
-        *state.level.row(max(1, width - 19), glyphs),
+        *state.level.row(max(1, width - 20), glyphs),
         (f" {state.level.text(glyphs)}", "" if state.level.dbfs is not None else "dim"),
     )
 
