@@ -168,7 +168,7 @@ class Listener:
         return self.analyzer.skip(samples)
 
     def _lose(self, loss: LostError) -> list[Event]:
-        events = self._pass_time()
+        events = [*self.analyzer.finish(), *self._pass_time()]
         lost = SourceLost(t=self.analyzer.t, source=self.source.name, reason=str(loss))
         return [*events, self._session.stamp(lost)]
 
