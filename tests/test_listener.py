@@ -239,7 +239,7 @@ def test_a_lost_source_is_reported_looked_for_and_reported_back(fault: Any) -> N
     scene.source._script.clear()
     scene.run(18.0)
     scene.source.absent = lambda: None
-    scene.source._script[:] = [BLOCK] * 50
+    scene.source._script[:] = [BLOCK] * 400
     assert "source.restored" in scene.run(6.0)
     restored = scene.of("source.restored")[0]
     assert restored.t == pytest.approx(scene.source.opened[-1] - lost_at + 1.0, abs=0.03)
