@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from train.recipe import AugmentSettings
+
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AugmentSettings:
-    """How often and how strongly; probabilities are per clip."""
-
-    gain_db: float = 8.0
-    """Uniform, either way: how loud the microphone is set."""
-
-    tilt_db: float = 6.0
-    """Uniform, either way, from the lowest to the highest band."""
-
-    ripple_db: float = 3.0
-    """Standard deviation of a slow curve over the bands: colour of microphone and room."""
-
-    noise: float = 0.5
-    snr_db: tuple[float, float] = (3.0, 30.0)
-    reverb: float = 0.3
-    reverb_seconds: tuple[float, float] = (0.15, 0.8)
-    band_limit: float = 0.15
-    time_masks: int = 2
-    time_mask_frames: int = 15
-    band_masks: int = 2
-    band_mask_bands: int = 8
 
 
 class Augment:
@@ -46,9 +22,7 @@ class Augment:
         orders = np.arange(1, 5)[:, None]
         self._waves = np.cos(np.pi * orders * (self._ramp + 0.5)).astype(np.float32) / orders
 
-    def __call__(
-        self, log_mel: Floats, noise: Floats | None, rng: np.random.Generator
-    ) -> Floats:
+    def __call__(self, log_mel: Floats, noise: Floats | None, rng: np.random.Generator) -> Floats:
         """Return a changed copy of (frames, n_mels) decibels; `noise` has the same shape."""
         s = self._s
         x = log_mel.astype(np.float32)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamser.analysis.mfcc import dct_matrix, mel_filters
+from streamser.analysis.mfcc import mel_filters
 from streamser.analysis.normaliser import Normaliser
 from train.augment import Augment
 from train.corpora.clip import UNKNOWN, Clip
-from train.features import FeatureCache, Features
+from train.features import FeatureCache, Features, to_mfcc
 from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
@@ -78,16 +78,12 @@ class Front:
     """Log-mel hops to the network's input, the last stages of the live path."""
 
     def __init__(self, recipe: Recipe, normaliser: Normaliser) -> None:
-        self._dct = dct_matrix(recipe.mfcc.n_mfcc, recipe.mfcc.n_mels).T.astype(np.float32)
+        self._mfcc = recipe.mfcc
         self.normaliser = normaliser
-
-    def to_mfcc(self, log_mel: Floats) -> Floats:
-        """From (..., n_mels) decibels to (..., n_mfcc)."""
-        return np.asarray(log_mel.astype(np.float32) @ self._dct)
 
     def __call__(self, log_mel: Floats) -> Floats:
         """From (hops, 8, n_mels) decibels to (hops, 8, n_mfcc), normalised."""
-        mfcc = self.to_mfcc(log_mel)
+        mfcc = to_mfcc(self._mfcc, log_mel)
         self.normaliser.reset()
         for hop in mfcc:
             self.normaliser.push(hop)

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from train.commands import corpora
+from streamser.audio.source import SourceError
+from streamser.model.manifest import BundleError
+from train.commands import corpora, evaluate, export, fit
 from train.corpora import CorpusError
+from train.recipe import RecipeError
 
 
 class Command(Protocol):
@@ -23,8 +26,14 @@ class Command(Protocol):
     def run(self, arguments: argparse.Namespace) -> int: ...
 
 
-COMMANDS: tuple[Command, ...] = (corpora,)
-FAILURES: tuple[type[Exception], ...] = (CorpusError, OSError)
+COMMANDS: tuple[Command, ...] = (corpora, fit, export, evaluate)
+FAILURES: tuple[type[Exception], ...] = (
+    CorpusError,
+    RecipeError,
+    BundleError,
+    SourceError,
+    OSError,
+)
 """Exceptions whose message is one clear line for the user."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import shutil
 import tempfile
@@ -15,7 +16,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from streamser.analysis.evidence import fading
+from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
+from streamser.model.bundle import load
 from streamser.model.manifest import (
     ENCODER,
     HEAD,
@@ -25,8 +29,12 @@ from streamser.model.manifest import (
     StateShape,
     VerdictSettings,
 )
+from train.batches import Examples, Front
 from train.corpora import CORPORA
-from train.fit import Fitted
+from train.experiment import Experiment
+from train.figures import fit_temperature, fit_threshold
+from train.fit import Fitted, load_fitted
+from train.judge import answers
 from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
@@ -49,11 +57,11 @@ class FloatStream:
         states = [np.zeros((1, *shape), np.float32) for shape in self._shapes]
         pool = RunningPool(dim=self._dim, keep=1.0)
         for hop in hops:
-            inputs = {"features": hop[None]}
+            inputs = {"features": hop[None, :, None]}
             inputs |= {f"state_{i}": state for i, state in enumerate(states)}
             outputs = self._run_step(list(inputs.values()))
             states = [outputs[f"state_{i}_out"].numpy() for i in range(len(states))]
-            pool.push(outputs["embedding"].numpy()[0], outputs["weight"].numpy()[0])
+            pool.push(outputs["embedding"].numpy()[0, :, 0], outputs["weight"].numpy()[0, :, 0])
             yield inputs, pool.pooled()[None]
 
     def logits(self, hops: Floats) -> Floats:
@@ -124,6 +132,50 @@ def export(
     folder.mkdir(parents=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
+    (folder / MANIFEST).write_text(manifest.to_json())
+    return manifest
+
+
+def export_run(
+    experiment: Experiment, *, folder: Path, version: str, licence: str, clips: int = 160
+) -> Manifest:
+    """Export a finished run: calibrate on training clips, fit the verdict on dev speakers.
+
+    Temperature and threshold are fitted on the answers of the INT8 network itself.
+    """
+    recipe = experiment.recipe
+    fitted = load_fitted(recipe, experiment.folder)
+    train = Examples(experiment.split.train, recipe, cache=experiment.cache)
+    front = Front(recipe, Normaliser(fitted.normaliser, keep=fading(recipe.fit.half_life)))
+    rng = np.random.default_rng(experiment.seed)
+    chosen = rng.choice(len(train.clips), clips, replace=False, p=train.draw_shares(recipe))
+    features = [train.features[0][i] for i in chosen]
+    calibration = [front(found.log_mel[found.voiced][: recipe.fit.max_hops]) for found in features]
+    manifest = export(
+        recipe,
+        fitted,
+        calibration,
+        folder=folder,
+        version=version,
+        licence=licence,
+        verdict=VerdictSettings(temperature=1.0, threshold=0.0),
+        provenance={k: v for k, v in experiment.describe().items() if k != "settings"},
+    )
+    labels = manifest.labels
+    dev = experiment.split.dev
+    temperature = fit_temperature(answers(load(folder), dev), labels)
+    manifest = _with_verdict(folder, manifest, temperature, 0.0)
+    threshold = fit_threshold(
+        answers(load(folder), dev), labels, accepted_sounds=0.02, rejected_speech=0.08
+    )
+    return _with_verdict(folder, manifest, temperature, threshold)
+
+
+def _with_verdict(
+    folder: Path, manifest: Manifest, temperature: float, threshold: float
+) -> Manifest:
+    verdict = VerdictSettings(temperature=temperature, threshold=threshold)
+    manifest = dataclasses.replace(manifest, verdict=verdict)
     (folder / MANIFEST).write_text(manifest.to_json())
     return manifest
 

@@ -9,20 +9,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 from rich.progress import track
 
 from streamser.analysis.mfcc import Mfcc, dct_matrix
 from streamser.analysis.voice import HOP, GateSettings, VoiceGate
+from streamser.audio.recording import read_recording
+from streamser.audio.source import SAMPLE_RATE
 from streamser.model.manifest import Features as MfccFeatures
 from train.corpora.clip import Clip
 
 SPEEDS = (0.9, 1.0, 1.1)
 """Played at these speeds a voice changes pitch and tempo together (Ko et al., Interspeech 2015)."""
-
-SAMPLE_RATE = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,12 @@ class Extractor:
         return Features(log_mel, voiced if speech else ~voiced, speech)
 
 
+def to_mfcc(settings: MfccFeatures, log_mel: NDArray[np.floating]) -> NDArray[np.float32]:
+    """From (..., n_mels) decibels to (..., n_mfcc), the last step of the MFCC."""
+    dct = dct_matrix(settings.n_mfcc, settings.n_mels).T.astype(np.float32)
+    return np.asarray(log_mel.astype(np.float32) @ dct)
+
+
 def voiced_hops(gate: VoiceGate, samples: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Return which whole hops belong to an utterance, from its start to its last voice."""
     gate.reset()
@@ -110,12 +115,11 @@ def voiced_hops(gate: VoiceGate, samples: NDArray[np.int16]) -> NDArray[np.bool_
 
 
 def read_samples(path: Path, speed: float = 1.0) -> NDArray[np.int16]:
-    """Return a recording as (n,) int16 at 16 kHz, mono, played at `speed`."""
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = samples.mean(axis=1)
-    if rate != SAMPLE_RATE or speed != 1.0:
-        mono = soxr.resample(mono, rate * speed, SAMPLE_RATE, quality="HQ")
-    return np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16)
+    """Return a recording as (n,) int16 at 16 kHz, mono, played at `speed`. Raises SourceError."""
+    samples = np.concatenate(list(read_recording(path)))
+    if speed != 1.0:
+        samples = soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE, quality="HQ")
+    return samples
 
 
 def _write(path: Path, features: dict[tuple[str, str], Features]) -> None:

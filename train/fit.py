@@ -15,10 +15,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from rich.progress import track
 
+from streamser.analysis.evidence import fading
 from streamser.analysis.normaliser import Normaliser
 from streamser.model.manifest import NormaliserStatistics
 from train.batches import Batch, Examples, Front, TrainingBatches, whole_clips
-from train.features import SPEEDS, FeatureCache
+from train.features import SPEEDS, FeatureCache, to_mfcc
 from train.network import Network
 from train.recipe import Recipe
 from train.scores import unweighted_recalls
@@ -36,27 +37,16 @@ class Fitted:
     normaliser: NormaliserStatistics
 
 
-def half_life_keep(seconds: float) -> float:
-    """Share of the past that survives a hop of 80 ms."""
-    return float(0.5 ** (0.08 / seconds))
-
-
 def normaliser_statistics(examples: Examples, recipe: Recipe) -> NormaliserStatistics:
     """Mean and spread of the coefficients over training voices, each corpus weighing its share."""
-    identity = Normaliser(
-        NormaliserStatistics(
-            mean=(0.0,) * recipe.mfcc.n_mfcc, scale=(1.0,) * recipe.mfcc.n_mfcc, prior_seconds=1.0
-        ),
-        keep=1.0,
-    )
-    to_mfcc = Front(recipe, identity).to_mfcc
     shares = examples.draw_shares(recipe)
     mean = np.zeros(recipe.mfcc.n_mfcc)
     variance = np.zeros_like(mean)
     voices = [i for i, c in enumerate(examples.clips) if c.emotion != "unknown"]
     for i in voices:
         features = examples.features[0][i]
-        frames = to_mfcc(features.log_mel[features.voiced]).reshape(-1, mean.size)
+        log_mel = features.log_mel[features.voiced]
+        frames = to_mfcc(recipe.mfcc, log_mel).reshape(-1, mean.size)
         mean += shares[i] * frames.mean(axis=0)
         variance += shares[i] * frames.var(axis=0)
     total = shares[voices].sum()
@@ -89,7 +79,7 @@ def fit(
     dev = Examples(split.dev, recipe, cache=cache)
     statistics = normaliser_statistics(train, recipe)
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
-    front = Front(recipe, Normaliser(statistics, keep=half_life_keep(recipe.fit.half_life)))
+    front = Front(recipe, Normaliser(statistics, keep=fading(recipe.fit.half_life)))
     batches = TrainingBatches(train, recipe, front, seed=seed)
     trainer = _Trainer(recipe, steps_per_pass=len(batches))
     done = trainer.restore(folder / "checkpoints")
@@ -159,9 +149,7 @@ class _Trainer:
     def one_pass(self, batches: Iterator[Batch]) -> float:
         losses = []
         for batch in batches:
-            losses.append(
-                self.model.train_on_batch([batch.features, batch.mask], batch.targets)
-            )
+            losses.append(self.model.train_on_batch([batch.features, batch.mask], batch.targets))
             self.model.reset_metrics()
             self._average()
         return float(np.mean(losses))

@@ -117,7 +117,8 @@ POOLED: dict[str, tuple[Group, ...]] = {
 
 POOLED_FOLDS = 6
 
-POOLED_DEV = {"tess": 0}
+POOLED_DEV = {"tess": 0, "savee": 0}
+"""How many groups are dev, if not one: neither corpus has speakers to spare."""
 
 EMOBOX_DEV: dict[str, tuple[Group, ...]] = {
     "crema_d": (_group(*(str(actor) for actor in range(1005, 1092, 10))),),

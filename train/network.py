@@ -7,36 +7,18 @@ sigmoid instead of a softmax so that running sums stay bounded), and a small den
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import keras
 from keras import KerasTensor, layers, ops
+
+from train.recipe import NetworkSettings
 
 FRAMES_PER_HOP = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSettings:
-    """The shape of the network."""
-
-    n_mfcc: int = 64
-    stem: int = 96
-    """Channels after the first convolution, at 20 ms a step."""
-
-    stem_dilations: tuple[int, ...] = (1, 2)
-    body: int = 128
-    """Channels from the second stride on, at 40 ms a step."""
-
-    body_dilations: tuple[int, ...] = (1, 2, 4, 8)
-    kernel: int = 3
-    hidden: int = 128
-    block_dropout: float = 0.1
-    head_dropout: float = 0.3
-    l2: float = 0.0
-
-
 class CausalConv:
-    """A convolution with batch norm and ReLU that keeps its past as an explicit state.
+    """A convolution over (batch, steps, 1, channels) that keeps its past as an explicit state.
+
+    Batch norm and ReLU follow. Four dimensions spare the converted graph a reshape per layer.
 
     The state holds the input steps that the next outputs still need; the newest output always
     covers the newest input (right-aligned strides, as in kws_streaming, Rybakov et al., 2020).
@@ -47,27 +29,28 @@ class CausalConv:
     ) -> None:
         self.name = name
         self.state_steps = (kernel - 1) * dilation - (stride - 1)
-        self._conv = layers.Conv1D(
-            filters,
-            kernel,
-            strides=stride,
-            dilation_rate=dilation,
-            padding="valid",
-            use_bias=False,
-            name=name,
-        )
+        # A dilated kernel is laid out as a pointwise one over shifted copies: converted as it is,
+        # it would become a detour through space-to-batch.
+        self._shifts = [i * dilation for i in range(kernel)] if dilation > 1 else None
+        size, strides = ((1, 1), (1, 1)) if self._shifts else ((kernel, 1), (stride, 1))
+        self._conv = layers.Conv2D(filters, size, strides=strides, use_bias=False, name=name)
         self._norm = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")
         self._relu = layers.ReLU(name=f"{name}_relu")
 
     def whole(self, x: KerasTensor) -> KerasTensor:
-        padded = layers.ZeroPadding1D((self.state_steps, 0), name=f"{self.name}_past")(x)
+        padded = layers.ZeroPadding2D(((self.state_steps, 0), (0, 0)), name=f"{self.name}_past")(x)
         return self._apply(padded)
 
     def step(self, x: KerasTensor, state: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         joined = layers.Concatenate(axis=1, name=f"{self.name}_join")([state, x])
-        return self._apply(joined), joined[:, -self.state_steps :, :]
+        return self._apply(joined), joined[:, -self.state_steps :]
 
     def _apply(self, x: KerasTensor) -> KerasTensor:
+        if self._shifts:
+            reach = self._shifts[-1]
+            ends = [shift - reach or None for shift in self._shifts]
+            shifted = [x[:, s:end] for s, end in zip(self._shifts, ends, strict=True)]
+            x = layers.Concatenate(axis=-1, name=f"{self.name}_taps")(shifted)
         return self._relu(self._norm(self._conv(x)))
 
 
@@ -89,22 +72,22 @@ class Encoder:
             CausalConv(f"body_{i}", s.body, s.kernel, dilation=d)
             for i, d in enumerate(s.body_dilations)
         ]
-        self._weight = layers.Conv1D(1, 1, activation="sigmoid", name="weight")
+        self._weight = layers.Conv2D(1, 1, activation="sigmoid", name="weight")
 
     @property
     def convolutions(self) -> list[CausalConv]:
         """All convolutions with a state, in the order of the states."""
         return [self._stem, *self._stem_blocks, self._down, *self._body_blocks]
 
-    def state_shapes(self) -> list[tuple[int, int]]:
-        """Steps and channels of each state, in order."""
+    def state_shapes(self) -> list[tuple[int, int, int]]:
+        """Shape of each state without the batch, (steps, 1, channels), in order."""
         s = self.settings
         channels = [s.n_mfcc, *[s.stem] * (len(self._stem_blocks) + 1)]
         channels += [s.body] * len(self._body_blocks)
-        return [(c.state_steps, n) for c, n in zip(self.convolutions, channels, strict=True)]
+        return [(c.state_steps, 1, n) for c, n in zip(self.convolutions, channels, strict=True)]
 
     def whole(self, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        """From (batch, frames, n_mfcc) to (batch, steps, body) and (batch, steps, 1)."""
+        """From (batch, frames, 1, n_mfcc) to (batch, steps, 1, body) and (batch, steps, 1, 1)."""
         return self._run(x, lambda conv, inputs: conv.whole(inputs))
 
     def step(
@@ -125,10 +108,10 @@ class Encoder:
         dropout = self.settings.block_dropout
         x = run(self._stem, x)
         for conv in self._stem_blocks:
-            x = layers.Add()([x, layers.SpatialDropout1D(dropout)(run(conv, x))])
+            x = layers.Add()([x, layers.SpatialDropout2D(dropout)(run(conv, x))])
         x = run(self._down, x)
         for conv in self._body_blocks:
-            x = layers.Add()([x, layers.SpatialDropout1D(dropout)(run(conv, x))])
+            x = layers.Add()([x, layers.SpatialDropout2D(dropout)(run(conv, x))])
         return x, self._weight(x)
 
 
@@ -150,13 +133,16 @@ class Network:
         """`features` (clips, frames, n_mfcc), `mask` (clips, steps) to `logits`, for training."""
         features = keras.Input((None, self.settings.n_mfcc), name="features")
         mask = keras.Input((None,), name="mask")
-        embedding, weight = self.encoder.whole(features)
-        pooled = Pool(name="pool")([embedding, weight, mask])
+        rows = layers.Reshape((-1, 1, self.settings.n_mfcc), name="rows")(features)
+        embedding, weight = self.encoder.whole(rows)
+        pooled = Pool(name="pool")([embedding[:, :, 0], weight[:, :, 0], mask])
         return keras.Model([features, mask], self._head(pooled), name="clip")
 
-    def step_model(self, *, frames: int = FRAMES_PER_HOP) -> keras.Model:
+    def step_model(self) -> keras.Model:
         """One hop, batch of 1: `features` and `state_N` to `embedding`, `weight`, `state_N_out`."""
-        features = keras.Input((frames, self.settings.n_mfcc), batch_size=1, name="features")
+        features = keras.Input(
+            (FRAMES_PER_HOP, 1, self.settings.n_mfcc), batch_size=1, name="features"
+        )
         states = [
             keras.Input(shape, batch_size=1, name=f"state_{i}")
             for i, shape in enumerate(self.encoder.state_shapes())

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 from streamser.analysis.voice import GateSettings
 from streamser.model.manifest import Features
-from train.augment import AugmentSettings
-from train.network import NetworkSettings
 
 RECIPES = Path(__file__).parent / "recipes"
 T = TypeVar("T")
@@ -19,6 +17,50 @@ T = TypeVar("T")
 
 class RecipeError(Exception):
     """A recipe cannot be read; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """The shape of the network."""
+
+    n_mfcc: int = 64
+    stem: int = 96
+    """Channels after the first convolution, at 20 ms a step."""
+
+    stem_dilations: tuple[int, ...] = (1, 2)
+    body: int = 128
+    """Channels from the second stride on, at 40 ms a step."""
+
+    body_dilations: tuple[int, ...] = (1, 2, 4, 8)
+    kernel: int = 3
+    hidden: int = 128
+    block_dropout: float = 0.1
+    head_dropout: float = 0.3
+    l2: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentSettings:
+    """How often and how strongly; probabilities are per clip."""
+
+    gain_db: float = 8.0
+    """Uniform, either way: how loud the microphone is set."""
+
+    tilt_db: float = 6.0
+    """Uniform, either way, from the lowest to the highest band."""
+
+    ripple_db: float = 3.0
+    """Standard deviation of a slow curve over the bands: colour of microphone and room."""
+
+    noise: float = 0.5
+    snr_db: tuple[float, float] = (3.0, 30.0)
+    reverb: float = 0.3
+    reverb_seconds: tuple[float, float] = (0.15, 0.8)
+    band_limit: float = 0.15
+    time_masks: int = 2
+    time_mask_frames: int = 15
+    band_masks: int = 2
+    band_mask_bands: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamser.analysis.encoder import Encoder
+from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP, HOP_SECONDS
 from streamser.analysis.mfcc import Mfcc
 from streamser.analysis.normaliser import Normaliser
@@ -37,9 +38,7 @@ class Evidence:
         self._normaliser = Normaliser(manifest.normaliser, keep=keep)
         self._encoder = Encoder(bundle)
         self._pool = RunningPool(dim=manifest.network.embedding_dim, keep=keep)
-        self._head = bundle.head
-        self._pooled = bundle.head.inputs["pooled"]
-        self._logits = bundle.head.outputs["logits"]
+        self._head = Head(bundle)
         self.context = self._mfcc.context
         """Samples before an utterance that its first frame covers."""
 
@@ -80,9 +79,7 @@ class Evidence:
 
     def logits(self) -> NDArray[np.float32]:
         """Return the head's (labels,) float32 for all that was heard."""
-        self._head.set(self._pooled, self._pooled.quantise(self._pool.pooled()))
-        self._head.invoke()
-        return self._logits.dequantise(self._head.get(self._logits))[0]
+        return self._head.logits(self._pool.pooled())
 
 
 def fading(half_life: float) -> float:

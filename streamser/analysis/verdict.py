@@ -73,9 +73,7 @@ class Verdict:
         exponents = np.exp(scaled - scaled.max())
         return np.asarray(exponents / exponents.sum())
 
-    def _judge(
-        self, scores: NDArray[np.float64], index: int, speech_seconds: float
-    ) -> Judgement:
+    def _judge(self, scores: NDArray[np.float64], index: int, speech_seconds: float) -> Judgement:
         label: str | None = self._labels[index]
         confidence = float(scores[index])
         status: Status

@@ -1,0 +1,62 @@
+"""All figures of a bundle on the test side of its run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streamser.model.bundle import Bundle
+from train import corpora
+from train.corpora.clip import BOREDOM, UNKNOWN
+from train.experiment import Experiment
+from train.figures import calibration, confusion, corpus_figures, spoken
+from train.judge import answers, emotional_share
+from train.over_time import recalls_over_seconds
+from train.splits import pooled
+
+
+def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
+    """Return the figures as plain types; percentages are 0 to 100."""
+    labels = bundle.manifest.labels
+    test = experiment.split.test
+    judged = answers(bundle, test)
+    sounds = [clip for clip in test if clip.emotion == UNKNOWN]
+    voices = spoken(judged)
+    genders = {
+        gender: corpus_figures(
+            voices.of(np.array([i for i, c in enumerate(voices.clips) if c.gender == gender])),
+            labels,
+        )["mean"]["ua"]
+        for gender in ("female", "male")
+    }
+    return {
+        "model": {"name": bundle.info.name, "sha256": bundle.info.sha256},
+        "corpora": _rounded(corpus_figures(judged, labels)),
+        "confusion": confusion(judged, labels).tolist(),
+        "calibration": _rounded(calibration(judged, labels)),
+        "ua_by_gender": _rounded(genders),
+        "ua_over_seconds": _rounded(recalls_over_seconds(bundle, test, experiment.cache)),
+        "sounds": {
+            corpus: _rounded(emotional_share(bundle, [c for c in sounds if c.corpus == corpus]))
+            for corpus in sorted({clip.corpus for clip in sounds})
+        },
+        "boredom_rejected": _boredom(bundle, experiment),
+    }
+
+
+def _boredom(bundle: Bundle, experiment: Experiment) -> float | None:
+    """Percent of the test speakers' bored clips that are not given an emotion."""
+    if "emodb" not in corpora.present(experiment.root):
+        return None
+    fold = int(experiment.split.name.rpartition("/")[2])
+    held_out = pooled(corpora.read(experiment.root, ["emodb"]), fold).test
+    judged = answers(bundle, [clip for clip in held_out if clip.emotion == BOREDOM])
+    named = [status in ("provisional", "steady") for status in judged.status]
+    return round(100 * (1 - float(np.mean(named))), 1) if named else None
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return round(float(value), 3) if not isinstance(value, int) else value

@@ -1,0 +1,98 @@
+"""One run: a recipe, a split and a seed, with the folder in which everything about it lies."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from train import corpora
+from train.corpora.clip import BOREDOM, Clip
+from train.features import FeatureCache
+from train.recipe import Recipe
+from train.sounds import synthesise
+from train.splits import Split, pooled
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """What `fit`, `export` and `evaluate` share."""
+
+    recipe: Recipe
+    split: Split
+    seed: int
+    root: Path
+    runs: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its checkpoints, history and result."""
+        return self.runs / self.recipe.name / f"{self.split.name.replace('/', '-')}-s{self.seed}"
+
+    @property
+    def cache(self) -> FeatureCache:
+        """Features, shared by all runs with the same front."""
+        return FeatureCache(self.runs / "features", mfcc=self.recipe.mfcc, gate=self.recipe.gate)
+
+    def describe(self) -> dict[str, Any]:
+        """What every result states."""
+        return {
+            "recipe": self.recipe.name,
+            "protocol": self.split.name,
+            "split_sha256": self.split.hash,
+            "clips": {side: len(clips) for side, clips in self.split.sides.items()},
+            "seed": self.seed,
+            "commit": _commit(),
+            "settings": dataclasses.asdict(self.recipe),
+        }
+
+    def write(self, name: str, result: dict[str, Any]) -> Path:
+        """Write a result as JSON beside the run's other files."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.describe() | result, indent=1) + "\n")
+        return path
+
+
+def prepare(
+    recipe: Recipe, *, fold: int = 1, seed: int = 0, root: Path | None = None, runs: Path = RUNS
+) -> Experiment:
+    """Lay out a pooled run over the corpora of the recipe that are there. Raises CorpusError."""
+    root = root or corpora.default_root()
+    names = [name for name in corpora.present(root) if name in recipe.corpora]
+    clips = [clip for clip in corpora.read(root, names) if clip.emotion != BOREDOM]
+    split = pooled(clips, fold)
+    sounds = synthesise(runs / "sounds", count=recipe.fit.synthetic_sounds, seed=1)
+    return Experiment(
+        recipe=recipe, split=_with_sounds(split, sounds), seed=seed, root=root, runs=runs
+    )
+
+
+def _with_sounds(split: Split, sounds: list[Clip]) -> Split:
+    """Deal the sounds out, six of eight to train; a sound is its own speaker."""
+    return Split(
+        name=split.name,
+        train=(*split.train, *(s for i, s in enumerate(sounds) if i % 8 < 6)),
+        dev=(*split.dev, *sounds[6::8]),
+        test=(*split.test, *sounds[7::8]),
+        speaker_independent=split.speaker_independent,
+    )
+
+
+def _commit() -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()

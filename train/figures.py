@@ -1,0 +1,110 @@
+"""The figures of a bundle: agreement with the acted label, calibration, rejection."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from train.corpora.clip import EMOTIONS
+from train.judge import Answers
+from train.scores import emotion_answers, unweighted_recall
+
+Floats = NDArray[np.float64]
+
+
+def spoken(answers: Answers) -> Answers:
+    """The clips that carry one of the trained emotions."""
+    return answers.of(np.array([i for i, c in enumerate(answers.clips) if c.emotion in EMOTIONS]))
+
+
+def corpus_figures(answers: Answers, labels: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Per corpus, and as `mean` over the corpora of speech: UA and WA in percent.
+
+    `ua` answers among the corpus' own emotions, `ua_open` among all seven.
+    """
+    voices = spoken(answers)
+    corpora = np.array([clip.corpus for clip in voices.clips])
+    figures: dict[str, dict[str, float]] = {}
+    for corpus in sorted(set(corpora)):
+        own = voices.of(np.flatnonzero(corpora == corpus))
+        true, found = emotion_answers(own.clips, own.logits, labels, closed=True)
+        _, free = emotion_answers(own.clips, own.logits, labels, closed=False)
+        rejected = [status in ("unknown", "no_speech", "warming_up") for status in own.status]
+        figures[str(corpus)] = {
+            "clips": len(own.clips),
+            "ua": 100 * unweighted_recall(true, found),
+            "ua_open": 100 * unweighted_recall(true, free),
+            "wa": 100 * float(np.mean(true == found)),
+            "rejected": 100 * float(np.mean(rejected)),
+        }
+    speech = [row for name, row in figures.items() if not name.endswith("_song")]
+    figures["mean"] = {
+        key: float(np.mean([row[key] for row in speech])) for key in ("ua", "ua_open", "wa")
+    }
+    return figures
+
+
+def confusion(answers: Answers, labels: tuple[str, ...]) -> NDArray[np.int_]:
+    """Counts of true (rows) and found (columns) emotions over all clips, (7, 7)."""
+    voices = spoken(answers)
+    true, found = emotion_answers(voices.clips, voices.logits, labels, closed=False)
+    order = [labels.index(emotion) for emotion in EMOTIONS]
+    return np.array([[int(np.sum((true == t) & (found == f))) for f in order] for t in order])
+
+
+def calibration(answers: Answers, labels: tuple[str, ...], *, bins: int = 15) -> dict[str, float]:
+    """ECE over equal-width bins of confidence (Guo et al., 2017), and accuracy over coverage."""
+    voices = spoken(answers)
+    true = np.array([labels.index(str(clip.emotion)) for clip in voices.clips])
+    confidence, right = voices.scores.max(axis=1), voices.scores.argmax(axis=1) == true
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    ece = sum(
+        np.mean(place == b) * abs(right[place == b].mean() - confidence[place == b].mean())
+        for b in np.unique(place)
+    )
+    surest = np.argsort(-confidence)
+    half = right[surest[: len(surest) // 2]].mean()
+    return {
+        "ece": float(ece),
+        "accuracy": 100 * float(right.mean()),
+        "accuracy_surest_half": 100 * float(half),
+    }
+
+
+def fit_temperature(answers: Answers, labels: tuple[str, ...]) -> float:
+    """The temperature that makes the answers likeliest, each corpus weighing the same."""
+    known = answers.of(
+        np.array([i for i, status in enumerate(answers.status) if status != "no_speech"])
+    )
+    true = np.array([labels.index(str(clip.emotion)) for clip in known.clips])
+    corpora = np.array([clip.corpus for clip in known.clips])
+    weight = 1.0 / np.array([np.sum(corpora == corpus) for corpus in corpora])
+    rows = np.arange(len(true))
+
+    def loss(temperature: float) -> float:
+        scaled = known.logits / temperature
+        scaled -= scaled.max(axis=1, keepdims=True)
+        log_p = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+        return float(-(weight * log_p[rows, true]).sum() / weight.sum())
+
+    candidates = np.geomspace(0.25, 4.0, 241)
+    return float(round(min(candidates, key=loss), 4))
+
+
+def fit_threshold(
+    answers: Answers, labels: tuple[str, ...], *, accepted_sounds: float, rejected_speech: float
+) -> float:
+    """The least threshold at which at most `accepted_sounds` of the sounds pass as emotional.
+
+    It stops where more than `rejected_speech` of the emotional clips would be rejected.
+    """
+    emotional = np.array([clip.emotion in EMOTIONS for clip in answers.clips])
+    unknown = labels.index("unknown")
+    passes = (answers.scores.argmax(axis=1) != unknown) & (np.array(answers.status) != "no_speech")
+    confidence = np.where(passes, answers.scores.max(axis=1), 0.0)
+    for threshold in np.arange(0.0, 0.95, 0.01):
+        if np.mean(confidence[emotional] < threshold) > rejected_speech:
+            return float(round(max(0.0, threshold - 0.01), 2))
+        if np.mean(confidence[~emotional] >= max(threshold, 1e-9)) <= accepted_sounds:
+            return float(round(threshold, 2))
+    return 0.95

@@ -1,0 +1,73 @@
+"""A finished bundle over real recordings, by the code that runs live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from streamser.analysis.analyzer import Analyzer
+from streamser.analysis.whole import WholeAnalyzer
+from streamser.audio.recording import read_recording
+from streamser.events import Emotion, Utterance
+from streamser.model.bundle import Bundle
+from train.corpora.clip import Clip
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a bundle said of clips, row by row."""
+
+    clips: list[Clip]
+    scores: Floats
+    """(clips, labels); a clip in which the gate heard no voice counts as all `unknown`."""
+
+    status: list[str]
+    """As in the event, or `no_speech`."""
+
+    def of(self, rows: NDArray[np.int_]) -> Answers:
+        """Return a part."""
+        return Answers(
+            [self.clips[i] for i in rows], self.scores[rows], [self.status[i] for i in rows]
+        )
+
+    @property
+    def logits(self) -> Floats:
+        """The scores as logits, up to a constant per row."""
+        return np.asarray(np.log(np.maximum(self.scores, 1e-12)))
+
+
+def answers(bundle: Bundle, clips: Sequence[Clip]) -> Answers:
+    """Let the bundle judge each clip as a whole, as `streamser analyze --whole` does."""
+    analyzer = WholeAnalyzer(model=bundle)
+    labels = bundle.manifest.labels
+    silent = np.array([float(label == "unknown") for label in labels])
+    scores, status = [], []
+    for clip in track(clips, "judging", transient=True):
+        verdict: Utterance | None = analyzer.analyze(read_recording(clip.path))
+        scores.append(silent if verdict is None else [verdict.scores[x] for x in labels])
+        status.append("no_speech" if verdict is None else verdict.status)
+    return Answers(list(clips), np.array(scores), status)
+
+
+def emotional_share(bundle: Bundle, clips: Sequence[Clip]) -> dict[str, float]:
+    """How much of the clips, heard live, is given an emotion.
+
+    `seconds` is the share of seconds of audio in which an `emotion` event names a label; `clips`
+    the share of clips with any label.
+    """
+    total = named = emotional = 0
+    for clip in track(clips, "listening to sounds", transient=True):
+        analyzer = Analyzer(model=bundle)
+        events = [e for block in read_recording(clip.path) for e in analyzer.push(block)]
+        events += analyzer.finish()
+        seconds = {int(e.t) for e in events if isinstance(e, Emotion) and e.label is not None}
+        total += max(1, round(analyzer.t))
+        named += len(seconds)
+        emotional += bool(seconds)
+    return {"seconds": named / total, "clips": emotional / len(clips)}

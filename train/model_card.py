@@ -1,0 +1,89 @@
+"""The card of a bundle, in Hugging Face's form: what it is, its figures, its limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamser.model.bundle import Bundle
+from train.corpora import CORPORA
+from train.corpora.clip import EMOTIONS
+from train.experiment import Experiment
+
+TEMPLATE = Path(__file__).with_suffix(".md")
+
+
+def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) -> Path:
+    """Write `README.md` and `confusion.svg` into the bundle's folder; return the card's path."""
+    manifest = bundle.manifest
+    rows = figures["corpora"]
+    present = {clip.corpus for side in experiment.split.sides.values() for clip in side}
+    used = [name for name in CORPORA if name in present]
+    text = TEMPLATE.read_text().format(
+        name=manifest.name,
+        version=manifest.version,
+        license=manifest.license.lower(),
+        description=manifest.description,
+        labels=", ".join(manifest.labels),
+        size=sum((bundle.path / name).stat().st_size for name in manifest.files) // 1024,
+        ua=f"{rows['mean']['ua']:.1f}",
+        temperature=f"{manifest.verdict.temperature:g}",
+        threshold=f"{manifest.verdict.threshold:g}",
+        protocol=experiment.split.name,
+        split_hash=experiment.split.hash[:12],
+        seed=experiment.seed,
+        clips=", ".join(f"{len(c)} {side}" for side, c in experiment.split.sides.items()),
+        passes=experiment.recipe.fit.passes,
+        corpora="\n".join(_row(name, row) for name, row in rows.items() if name != "mean"),
+        mean="| **mean of speech corpora** | | **{ua:.1f}** | {ua_open:.1f} | {wa:.1f} | |".format(
+            **rows["mean"]
+        ),
+        seconds=" | ".join(figures["ua_over_seconds"]),
+        ua_seconds=" | ".join(f"{ua:.1f}" for ua in figures["ua_over_seconds"].values()),
+        seconds_rule=" | ".join("---" for _ in figures["ua_over_seconds"]),
+        ece=f"{figures['calibration']['ece']:.3f}",
+        accuracy=f"{figures['calibration']['accuracy']:.1f}",
+        surest=f"{figures['calibration']['accuracy_surest_half']:.1f}",
+        female=f"{figures['ua_by_gender']['female']:.1f}",
+        male=f"{figures['ua_by_gender']['male']:.1f}",
+        sounds="\n".join(
+            f"| {name} | {100 * share['seconds']:.1f} | {100 * share['clips']:.1f} |"
+            for name, share in figures["sounds"].items()
+        ),
+        boredom=figures["boredom_rejected"],
+        licences="\n".join(f"- {name}: {CORPORA[name].licence}" for name in used),
+    )
+    path = bundle.path / "README.md"
+    path.write_text(text)
+    draw_confusion(np.array(figures["confusion"]), bundle.path / "confusion.svg")
+    return path
+
+
+def draw_confusion(counts: np.ndarray, path: Path) -> None:
+    """Draw the share of each true emotion (rows) that was found as each other (columns)."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "streamser"
+    from matplotlib import pyplot as plt
+
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, axes = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, rotation=45, ha="right")
+    axes.set_yticks(range(len(EMOTIONS)), EMOTIONS)
+    axes.set_xlabel("found")
+    axes.set_ylabel("acted")
+    for (row, column), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.5 else "black"
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def _row(name: str, row: dict[str, float]) -> str:
+    return "| {} | {clips} | {ua:.1f} | {ua_open:.1f} | {wa:.1f} | {rejected:.1f} |".format(
+        name, **row
+    )
