@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -358,3 +359,30 @@ def test_next_interpreter_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         interpreter._runtime.cache_clear()
     assert tried == ["ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter"]
+
+
+@pytest.mark.skipif(
+    find_spec("tensorflow") is None, reason="needs tensorflow: pip install -e .[train]"
+)
+def test_tensorflow_computes_the_same() -> None:
+    code = """if True:
+        import sys
+        import numpy as np
+        from streamser.model import interpreter
+        from streamser.model.bundle import load
+        found = interpreter.find_spec
+        interpreter.find_spec = lambda name: found(name) if sys.argv[1] in name else None
+        bundle, random = load(), np.random.default_rng(0)
+        for network in (bundle.encoder, bundle.head):
+            for tensor in network.inputs.values():
+                network.set(tensor, random.integers(-128, 128, tensor.shape).astype(np.int8))
+            network.invoke()
+            print([network.get(tensor).tolist() for tensor in network.outputs.values()])
+        print(bundle.encoder.runtime, file=sys.stderr)
+    """
+    runs = [
+        subprocess.run([sys.executable, "-c", code, name], capture_output=True, check=True)
+        for name in ("ai_edge_litert", "tensorflow")
+    ]
+    assert runs[0].stdout == runs[1].stdout and len(runs[0].stdout) > 1000
+    assert [run.stderr.split()[-1] for run in runs] == [b"ai-edge-litert", b"tensorflow"]
