@@ -101,7 +101,7 @@ def _find(paths: list[str]) -> tuple[list[str], list[str]]:
             recordings.append(path)
             continue
         problems: list[str] = []
-        found = list(_search(path, problems))
+        found = sorted(_search(path, problems))
         recordings += found
         useless += problems
         if not found and not problems:
@@ -113,9 +113,8 @@ def _search(folder: str, problems: list[str]) -> Iterator[str]:
     def note(error: OSError) -> None:
         problems.append(f"{error.filename}: {error.strerror}")
 
-    for root, folders, names in os.walk(folder, onerror=note):
-        folders.sort()
-        for name in sorted(names):
+    for root, _, names in os.walk(folder, onerror=note):
+        for name in names:
             if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
                 yield str(Path(root, name))
 

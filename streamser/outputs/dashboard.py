@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 50
 _WIDE = 76
-_MODEL_BESIDE = 60
+_LEAST_LEFT = 26
 _GAUGES_BESIDE = 64
 
 
@@ -152,7 +152,7 @@ def _compose(state: State, width: int, height: int, glyphs: Glyphs) -> list[Line
     beside = width >= _GAUGES_BESIDE
     granted = set()
     for part, cost in (
-        ("model", 1 if width < _MODEL_BESIDE else 0),
+        ("model", 0 if _model_fits(state, width) else 1),
         ("axis", 1),
         ("foot", 1),
         ("gap", 3),
@@ -181,7 +181,7 @@ def _compose(state: State, width: int, height: int, glyphs: Glyphs) -> list[Line
     labels = list(state.ink)
     return [
         _header(state, width, glyphs),
-        *([(_model(state),)] if "model" in granted and width < _MODEL_BESIDE else []),
+        *([(_model(state),)] if "model" in granted and not _model_fits(state, width) else []),
         *([((glyphs.rule * width, "dim"),)] if "rule" in granted else []),
         *block,
         *gap,
@@ -213,7 +213,7 @@ def _header(state: State, width: int, glyphs: Glyphs) -> Line:
         left = ((f"{glyphs.on} LISTENING", f"bold {VERMILLION}"), (f"  {state.source}", ""))
     else:
         left = ((f"{glyphs.play} PLAYING", f"bold {SKY}"), (f"  {state.source}", ""))
-    if width < _MODEL_BESIDE:
+    if not _model_fits(state, width):
         return left
     rate = f"{state.native_rate / 1000:g} kHz  " if state.native_rate and width >= _WIDE else ""
     return _ends(left, ((rate, "dim"), _model(state)), width)
@@ -223,6 +223,11 @@ def _model(state: State) -> Span:
     if state.model is None:
         return "", ""
     return f"{printable(state.model.name)} {printable(state.model.version)}", "dim"
+
+
+def _model_fits(state: State, width: int) -> bool:
+    """Return whether the model can be named beside the source."""
+    return len(_model(state)[0]) + _LEAST_LEFT <= width
 
 
 def _voice(state: State, width: int, glyphs: Glyphs) -> Line:
@@ -276,6 +281,6 @@ def _foot(state: State, width: int) -> Line:
 def _ends(left: Line, right: Line, width: int) -> Line:
     """Put `right` at the right edge; `left` is cut where they would meet."""
     taken = sum(len(text) for text, _ in right)
-    if taken + 24 > width:
+    if taken + _LEAST_LEFT > width + 1:
         return left
     return (*fit(left, width - taken - 1), (" ", ""), *right)
