@@ -102,7 +102,7 @@ class NetworkShape:
     embedding_dim: int
     states: tuple[StateShape, ...]
     pooling: Literal["weighted_mean_std"] = "weighted_mean_std"
-    """Besides the embeddings the encoder gives `weight` (1, steps_per_hop, 1)."""
+    """Besides the embeddings the encoder gives `weight` (1, steps_per_hop, 1, 1)."""
 
     pooled_dim: int
 
