@@ -407,6 +407,21 @@ def test_live_draws_and_leaves_the_terminal_as_it_was(terminal: Any, key: str) -
     assert termios.tcgetattr(live.master)[3] == live.before[3]
 
 
+def test_live_leaves_the_terminal_when_suspended(terminal: Any) -> None:
+    live = terminal("live", "--input", CLIP)
+    live.wait_for("voice")
+    live.type("\x1a")
+    live.wait_for("\x1b[?1049l")
+    live.process.send_signal(signal.SIGCONT)
+    deadline = time.monotonic() + 10
+    while live.written.count(b"\x1b[?1049h") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+        live.process.send_signal(signal.SIGCONT)
+    live.type("q")
+    assert live.end() == 0
+
+
 def test_live_in_a_dumb_terminal_writes_lines(terminal: Any) -> None:
     live = terminal("live", "--input", CLIP, TERM="dumb")
     live.wait_for("listening to demo.flac")

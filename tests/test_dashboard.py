@@ -22,11 +22,12 @@ from streamser.events import (
     SpeechStarted,
     Utterance,
 )
-from streamser.outputs.dashboard import State, render
+from streamser.outputs.dashboard import render
 from streamser.outputs.meter import Level, bar, gauge
 from streamser.outputs.palette import ASCII, UNICODE, Line, inks
 from streamser.outputs.plain import PlainLines
 from streamser.outputs.screen import Screen
+from streamser.outputs.state import State
 from streamser.outputs.timeline import Mark, Timeline, row
 
 LABELS = ("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised", "unknown")
@@ -170,6 +171,8 @@ def test_a_lost_source_is_told_until_it_is_back() -> None:
 def test_recordings_play_and_sessions_end() -> None:
     state = state_after(started("/some/where/talk.wav"))
     assert "▶ PLAYING  talk.wav" in text(render(state, 80, 24))
+    assert "▶ PLAYING  mic.wav" in text(render(state_after(started("mic.wav")), 80, 24))
+    assert "● LISTENING  standard input" in text(render(state_after(started("-")), 80, 24))
     state.push(SessionEnded(t=3.0, reason="end of input"))
     assert "ENDED" in text(render(state, 80, 24))
 

@@ -15,7 +15,7 @@ from streamser.cli.failure import OK, complain
 if TYPE_CHECKING:
     from streamser.cli.stopping import Stopping
     from streamser.listener import Listener
-    from streamser.outputs.dashboard import State
+    from streamser.outputs.state import State
 
 FRAME = 0.1
 """Seconds between two pictures, at least."""
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> int:
     options.check_input(args, parser)
     from streamser.audio.source import SourceError
     from streamser.cli.stopping import Stopping
-    from streamser.outputs.dashboard import State
+    from streamser.outputs.state import State
 
     state = State()
     listener = options.listener(args, args.input)
@@ -93,21 +93,26 @@ def _show(listener: Listener, state: State, *, keys: bool) -> None:
     from rich.console import Console
 
     from streamser.cli.keyboard import Keyboard
+    from streamser.cli.stopping import Suspending
     from streamser.outputs.dashboard import render
     from streamser.outputs.screen import Screen
 
-    due = 0.0
-    with Screen(Console(highlight=False)) as screen, Keyboard(wanted=keys) as keyboard:
+    console, due = Console(highlight=False), 0.0
+    with Suspending() as suspending:
         while not listener.ended:
-            for event in listener.poll(FRAME):
-                state.push(event)
-            state.hear(listener.analyzer.t, listener.analyzer.level_dbfs)
-            now = time.monotonic()
-            if now >= due:
-                due = now + FRAME
-                screen.draw(render(state, *screen.size, screen.glyphs))
-                if keyboard.pressed().lower().startswith("q"):
-                    listener.stop("quit")
+            with Screen(console) as screen, Keyboard(wanted=keys) as keyboard:
+                while not listener.ended and not suspending.due():
+                    for event in listener.poll(FRAME):
+                        state.push(event)
+                    state.hear(listener.analyzer.t, listener.analyzer.level_dbfs)
+                    now = time.monotonic()
+                    if now >= due:
+                        due = now + FRAME
+                        screen.draw(render(state, *screen.size, screen.glyphs))
+                        if keyboard.pressed().lower().startswith("q"):
+                            listener.stop("quit")
+            if not listener.ended:
+                suspending.suspend()
 
 
 def _tell(listener: Listener, state: State, stopping: Stopping) -> None:

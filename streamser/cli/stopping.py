@@ -1,7 +1,8 @@
-"""Ctrl-C, SIGTERM and a closed terminal, as a polite request to end."""
+"""Ctrl-C, SIGTERM, Ctrl-Z and a closed terminal, as polite requests."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -41,6 +42,39 @@ class Stopping:
         for handled, handler in self._before.items():
             signal.signal(handled, handler)
         self._stop(_REASONS[signal.Signals(number).name])
+
+
+class Suspending:
+    """Notes Ctrl-Z, so that the terminal can be put in order before the process is suspended."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def due(self) -> bool:
+        """Return whether Ctrl-Z was pressed since the last call."""
+        asked, self._asked = self._asked, False
+        return asked
+
+    def suspend(self) -> None:
+        """Stand still until the shell's `fg`."""
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def __enter__(self) -> Suspending:
+        if hasattr(signal, "SIGTSTP"):
+            signal.signal(signal.SIGTSTP, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if hasattr(signal, "SIGTSTP"):
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
 
 
 def terminate_like_interrupt() -> None:

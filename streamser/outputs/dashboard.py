@@ -1,23 +1,8 @@
-"""The terminal dashboard: a state fed by events, and a pure picture of it for a given size."""
+"""The terminal dashboard: a pure picture of its state for a given size."""
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING
-
-from streamser.events import (
-    Emotion,
-    Event,
-    Health,
-    SessionEnded,
-    SessionStarted,
-    SourceLost,
-    SourceRestored,
-    SpeechStarted,
-    Utterance,
-)
 from streamser.outputs import timeline, verdict
-from streamser.outputs.meter import Level
 from streamser.outputs.palette import (
     GREEN,
     ORANGE,
@@ -25,95 +10,15 @@ from streamser.outputs.palette import (
     UNICODE,
     VERMILLION,
     Glyphs,
-    Ink,
     Line,
     Span,
-    inks,
     printable,
 )
+from streamser.outputs.state import State
 
-if TYPE_CHECKING:
-    from streamser.events import ModelInfo
-
-_REMEMBERED = 50
 _WIDE = 76
 _LEAST_LEFT = 26
 _GAUGES_BESIDE = 64
-
-
-class State:
-    """Everything that the dashboard shows."""
-
-    def __init__(self, *, notice: str = "") -> None:
-        self.notice = notice
-        """One line that stays in sight, such as why a recording plays."""
-
-        self.source = ""
-        self.model: ModelInfo | None = None
-        self.ink: dict[str, Ink] = {}
-        self.native_rate = 0
-        self.now = 0.0
-        """Seconds on the sample clock."""
-
-        self.speaking = False
-        self.level = Level()
-        self.emotion: Emotion | None = None
-        """The latest of the utterance that is open, or the verdict of the one before."""
-
-        self.utterances: deque[Utterance] = deque(maxlen=_REMEMBERED)
-        self.heard = 0
-        """Utterances since the start of the session; `utterances` holds the latest of them."""
-
-        self.timeline = timeline.Timeline()
-        self.health: Health | None = None
-        self.lost: str | None = None
-        """Why no audio comes."""
-
-        self.ended = False
-
-    def push(self, event: Event) -> None:
-        """Take one event of the session."""
-        if self.lost is not None:
-            self.timeline.add(self.now, event.t, timeline.Mark("lost"))
-        self.now = max(self.now, event.t)
-        match event:
-            case SessionStarted():
-                self.source = printable(event.source.rpartition("/")[2] or event.source)
-                self.native_rate = event.sample_rate
-                self.model = event.model
-                self.ink = inks(event.model.labels)
-            case SpeechStarted():
-                self.speaking = True
-                self.emotion = None
-                self.timeline.add(event.start, event.t, timeline.Mark("warming_up"))
-            case Utterance():
-                self.speaking = False
-                self.emotion = event
-                self.utterances.append(event)
-                self.heard += 1
-            case Emotion():
-                self.speaking = True
-                self._mark(event)
-                self.emotion = event
-            case Health():
-                self.health = event
-            case SourceLost():
-                self.lost = printable(event.reason)
-                self.level.push(None, event.t)
-            case SourceRestored():
-                self.lost = None
-            case SessionEnded():
-                self.ended = True
-
-    def hear(self, t: float, level_dbfs: float | None) -> None:
-        """Take what the analyzer knows between events: its clock and the level of the last hop."""
-        if self.lost is None:
-            self.now = max(self.now, t)
-            self.level.push(level_dbfs, t)
-
-    def _mark(self, event: Emotion) -> None:
-        begin = event.start if self.emotion is None else self.emotion.end
-        self.timeline.add(begin, event.end, timeline.Mark(event.status, event.label))
 
 
 def render(state: State, width: int, height: int, glyphs: Glyphs = UNICODE) -> list[Line]:
@@ -209,7 +114,7 @@ def _header(state: State, width: int, glyphs: Glyphs) -> Line:
         )
     elif state.ended:
         left = ((f"{glyphs.stop} ENDED", "bold"), (f"  {state.source}", ""))
-    elif state.source.startswith("mic"):
+    elif state.live:
         left = ((f"{glyphs.on} LISTENING", f"bold {VERMILLION}"), (f"  {state.source}", ""))
     else:
         left = ((f"{glyphs.play} PLAYING", f"bold {SKY}"), (f"  {state.source}", ""))

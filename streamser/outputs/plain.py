@@ -10,8 +10,8 @@ from streamser.events import (
     SourceRestored,
     Utterance,
 )
-from streamser.outputs.dashboard import State
 from streamser.outputs.palette import printable
+from streamser.outputs.state import State
 from streamser.outputs.verdict import clock, name, percent
 
 
