@@ -1,0 +1,367 @@
+"""A real microphone, heard by real processes: found, lost, restored, and never hung upon."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pulse
+import pytest
+import soundfile
+
+from streamser.analysis.analyzer import Analyzer
+from streamser.audio.recording import read_recording
+from streamser.clip import demo_clip
+from streamser.events import Utterance
+
+pytestmark = pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing()))
+
+ROOT = Path(__file__).parent.parent
+CORPORA = Path(os.environ.get("STREAMSER_CORPORA", ROOT.parent / "shared" / "corpora"))
+RAVDESS = CORPORA / "ravdess" / "Actor_01" / "03-01-05-02-01-01-01.opus"
+PATIENCE = 60.0
+"""Seconds after which something that has to come counts as hung."""
+
+WAITING = """\
+import signal
+from streamser.events import to_json
+from streamser.listener import Listener
+with Listener(wait=True) as listener:
+    signal.signal(signal.SIGTERM, lambda *_: listener.stop("terminated"))
+    for event in listener:
+        print(to_json(event), flush=True)
+"""
+
+RECORDING = """\
+import sys
+import numpy as np
+import sounddevice
+from streamser.audio.microphone import Microphone
+refused, seconds, path = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+class InputStream(sounddevice.InputStream):
+    def __init__(self, **options):
+        if options["samplerate"] == refused:
+            raise sounddevice.PortAudioError("Invalid sample rate")
+        super().__init__(**options)
+sounddevice.InputStream = InputStream
+microphone = Microphone()
+microphone.open()
+print(microphone.native_rate, flush=True)
+blocks, size = [], 0
+while size < seconds * 16000:
+    blocks.append(microphone.read(1.0))
+    size += len(blocks[-1])
+microphone.close()
+np.save(path, np.concatenate(blocks))
+print(microphone.dropped, microphone.overruns)
+"""
+
+CHOOSING = """\
+import sys
+from streamser.audio.devices import list_devices
+from streamser.audio.microphone import Microphone
+from streamser.audio.source import SourceError
+for device in list_devices():
+    print("device", device.number, device.name, device.default)
+for wanted in sys.argv[1:]:
+    microphone = Microphone(wanted)
+    try:
+        microphone.open()
+        print(wanted, "=", microphone.name, len(microphone.read(5.0)) > 0)
+    except SourceError as error:
+        print(wanted, "!", error)
+    microphone.close()
+"""
+
+STALLING = """\
+import time
+from streamser.audio.microphone import Microphone
+microphone = Microphone(max_lag=0.5)
+microphone.open()
+began = time.monotonic()
+heard = len(microphone.read(5.0))
+time.sleep(2.0)
+heard += len(microphone.read(5.0))
+print(time.monotonic() - began, heard, microphone.dropped, microphone.overruns)
+microphone.close()
+"""
+
+
+class Listening:
+    """A process that listens; what it prints, as events."""
+
+    def __init__(self, server: pulse.PulseServer, *command: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *(command or ("-m", "streamser", "listen", "--input", "mic"))],
+            env=server.env,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.events: list[dict[str, Any]] = []
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._collect, daemon=True).start()
+
+    def _collect(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def until(self, kind: str) -> dict[str, Any]:
+        """Return the next event of a kind."""
+        while True:
+            line = self._lines.get(timeout=PATIENCE)
+            if line is None:
+                raise EOFError(f"no {kind}: {self.process.stderr.read()}")  # type: ignore[union-attr]
+            event: dict[str, Any] = json.loads(line)
+            self.events.append(event)
+            if event["type"] == kind:
+                return event
+
+    def end(self) -> None:
+        """Ask the process to end, and check that it does, cleanly and without a word."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.until("session.ended")["reason"] == "terminated"
+        assert self.process.wait(PATIENCE) == 0
+        assert self.process.stderr is not None
+        assert self.process.stderr.read() == ""
+        assert [event["seq"] for event in self.events] == list(range(len(self.events)))
+        times = [event["t"] for event in self.events]
+        assert times == sorted(times)
+
+
+@pytest.fixture
+def sentence(tmp_path: Path) -> Path:
+    """One synthesised utterance, 4.5 s."""
+    samples, rate = soundfile.read(demo_clip(), dtype="int16", frames=72_000)
+    soundfile.write(tmp_path / "sentence.wav", samples, rate)
+    return tmp_path / "sentence.wav"
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> Path:
+    """Two synthesised utterances, 8.5 s."""
+    samples, rate = soundfile.read(demo_clip(), dtype="int16", frames=136_000)
+    soundfile.write(tmp_path / "sentences.wav", samples, rate)
+    return tmp_path / "sentences.wav"
+
+
+@pytest.fixture
+def rate() -> int:
+    return 16_000
+
+
+@pytest.fixture
+def server(tmp_path: Path, rate: int) -> Iterator[pulse.PulseServer]:
+    server = pulse.PulseServer(tmp_path, rate)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def listening(server: pulse.PulseServer) -> Iterator[Listening]:
+    listening = Listening(server)
+    listening.until("session.started")
+    yield listening
+    listening.process.kill()
+    listening.process.wait()
+
+
+def utterances_of(recording: Path) -> list[Utterance]:
+    """Return what the analysis finds in a recording that silence surrounds."""
+    silence = np.zeros(16_000, dtype=np.int16)
+    analyzer = Analyzer()
+    events = analyzer.push(silence)
+    for block in (*read_recording(recording), silence, silence):
+        events += analyzer.push(block)
+    events += analyzer.finish()
+    return [event for event in events if isinstance(event, Utterance)]
+
+
+def assert_heard(listening: Listening, server: pulse.PulseServer, recording: Path) -> None:
+    wanted = utterances_of(recording)
+    assert wanted
+    server.play(recording)
+    heard = [listening.until("utterance") for _ in wanted]
+    for found, expected in zip(heard, wanted, strict=True):
+        since_first = found["start"] - heard[0]["start"]
+        assert since_first == pytest.approx(expected.start - wanted[0].start, abs=0.4)
+        length = found["end"] - found["start"]
+        assert length == pytest.approx(expected.end - expected.start, abs=0.4)
+        assert sum(found["scores"].values()) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_speech_is_found_at_every_device_rate(
+    listening: Listening, server: pulse.PulseServer, sentences: Path
+) -> None:
+    assert_heard(listening, server, sentences)
+    listening.end()
+    kinds = [event["type"] for event in listening.events]
+    assert kinds.count("speech.started") == kinds.count("utterance")
+    assert "source.lost" not in kinds
+    health = [event for event in listening.events if event["type"] == "health"][-1]
+    assert health["overruns"] == health["dropped_s"] == 0
+
+
+@pytest.mark.skipif(not RAVDESS.exists(), reason="needs the corpora (STREAMSER_CORPORA)")
+def test_recorded_speech_is_found(listening: Listening, server: pulse.PulseServer) -> None:
+    assert_heard(listening, server, RAVDESS)
+    listening.end()
+
+
+def test_a_killed_server_is_a_lost_source_until_it_is_back(
+    listening: Listening, server: pulse.PulseServer, sentence: Path
+) -> None:
+    server.kill()
+    listening.until("source.lost")
+    server.start()
+    restored = listening.until("source.restored")
+    assert restored["t"] > 0
+    assert_heard(listening, server, sentence)
+    listening.end()
+    assert [e["type"] for e in listening.events].count("source.lost") == 1
+
+
+def test_a_suspended_source_is_lost_although_its_stream_stays_open(
+    listening: Listening, server: pulse.PulseServer, sentence: Path
+) -> None:
+    server.suspend(True)
+    assert listening.until("source.lost")["reason"] == "no audio for 1 s"
+    listening.until("health")
+    server.suspend(False)
+    listening.until("source.restored")
+    assert_heard(listening, server, sentence)
+    listening.end()
+
+
+def test_a_frozen_server_hangs_nobody_and_is_found_again_when_it_thaws(
+    listening: Listening, server: pulse.PulseServer, sentence: Path
+) -> None:
+    server.freeze()
+    listening.until("source.lost")
+    listening.until("health")
+    server.thaw()
+    listening.until("source.restored")
+    assert_heard(listening, server, sentence)
+    listening.end()
+
+
+def test_listening_to_a_frozen_server_can_be_ended(
+    listening: Listening, server: pulse.PulseServer
+) -> None:
+    server.freeze()
+    listening.until("source.lost")
+    listening.end()
+
+
+def test_a_microphone_that_is_not_there_is_waited_for(
+    server: pulse.PulseServer, sentence: Path
+) -> None:
+    server.kill()
+    listening = Listening(server, "-c", WAITING)
+    listening.until("session.started")
+    assert "no microphone" in listening.until("source.lost")["reason"]
+    server.start()
+    listening.until("source.restored")
+    assert_heard(listening, server, sentence)
+    server.kill()
+    listening.until("source.lost")
+    listening.process.send_signal(signal.SIGTERM)
+    assert listening.until("session.ended")["reason"] == "terminated"
+    assert listening.process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("state", ["absent", "frozen"])
+def test_listen_without_a_microphone_says_so_in_a_line(
+    server: pulse.PulseServer, state: str
+) -> None:
+    server.kill() if state == "absent" else server.freeze()
+    command = [sys.executable, "-m", "streamser", "listen", "--input", "mic"]
+    done = subprocess.run(
+        command, env=server.env, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    expected = {"absent": "no microphone is there", "frozen": "sound server does not answer"}
+    assert expected[state] in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def run(server: pulse.PulseServer, code: str, *args: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args],
+        env=server.env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+@pytest.mark.parametrize("refused", [0, 16_000])
+def test_what_is_played_is_what_is_heard(
+    server: pulse.PulseServer, tmp_path: Path, sentence: Path, refused: int
+) -> None:
+    played, _ = soundfile.read(sentence, dtype="int16")
+    process = subprocess.Popen(
+        [sys.executable, "-c", RECORDING, str(refused), "4", str(tmp_path / "heard.npy")],
+        env=server.env,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    native = int(process.stdout.readline())
+    assert (native == 16_000) == (refused == 0)
+    server.play(sentence)
+    assert process.wait(PATIENCE) == 0
+    assert process.stdout.read().split() == ["0", "0"]
+    heard = np.load(tmp_path / "heard.npy").astype(float)
+    part = played[8000:40_000].astype(float)
+    product = np.fft.irfft(np.fft.rfft(heard, 2**18) * np.conj(np.fft.rfft(part, 2**18)))
+    lag = int(np.argmax(product))
+    likeness = np.corrcoef(heard[lag : lag + len(part)], part)[0, 1]
+    assert likeness > 0.99
+
+
+def test_a_device_is_chosen_by_number_or_part_of_its_name(server: pulse.PulseServer) -> None:
+    *listed, number, name, ambiguous, unknown, missing = run(
+        server, CHOOSING, "0", "LEFT", "stage", "attic", "99"
+    )
+    devices = [line.split() for line in listed]
+    assert [line[2] for line in devices if line[3] == "True"] == ["default"]
+    assert number == f"0 = mic:{devices[0][2]} True"
+    assert name == "LEFT = mic:stage_left True"
+    assert ambiguous.startswith("stage ! 'stage' fits more than one microphone")
+    assert "stage_left" in ambiguous
+    assert "stage_right" in ambiguous
+    assert "default" not in ambiguous
+    for line in (unknown, missing):
+        assert "! no microphone" in line
+        assert "default" in line
+        assert "stage_left" in line
+
+
+def test_a_reader_that_stalls_loses_the_oldest_and_every_sample_is_counted(
+    server: pulse.PulseServer,
+) -> None:
+    elapsed, heard, dropped, overruns = map(float, run(server, STALLING)[0].split())
+    assert heard < 16_000
+    assert overruns == 1
+    assert (heard + dropped) / 16_000 == pytest.approx(elapsed, abs=0.25)
