@@ -161,6 +161,7 @@ def test_a_lost_source_is_told_until_it_is_back() -> None:
     state.push(SourceLost(t=8.0, source="mic:USB Audio", reason="no audio for 1 s"))
     picture = text(render(state, 80, 24))
     assert "NO AUDIO" in picture and "no audio for 1 s" in picture and "LISTENING" not in picture
+    assert "no speech" in picture
     state.push(SourceRestored(t=12.0, source="mic:USB Audio", reason="audio comes again"))
     state.hear(12.0, -30.0)
     picture = text(render(state, 80, 24))

@@ -89,6 +89,7 @@ class State:
                 self.health = event
             case SourceLost():
                 self.lost = printable(event.reason)
+                self.speaking = False
                 self.level.push(None, event.t)
             case SourceRestored():
                 self.lost = None
