@@ -158,8 +158,9 @@ def _microphones() -> Iterator[Finding]:
         yield Finding(check="microphones", state="warning", detail=str(error))
         return
     if devices:
-        names = ", ".join(f"{d}{' (default)' if d.default else ''}" for d in devices)
-        yield Finding(check="microphones", state="ok", detail=names)
+        default = next((str(device) for device in devices if device.default), "none")
+        detail = f"{len(devices)}, the default is {default}"
+        yield Finding(check="microphones", state="ok", detail=detail)
         return
     yield Finding(
         check="microphones",
