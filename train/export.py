@@ -57,11 +57,11 @@ class FloatStream:
         states = [np.zeros((1, *shape), np.float32) for shape in self._shapes]
         pool = RunningPool(dim=self._dim, keep=1.0)
         for hop in hops:
-            inputs = {"features": hop[None, :, None]}
+            inputs = {"features": hop[None, None]}
             inputs |= {f"state_{i}": state for i, state in enumerate(states)}
             outputs = self._run_step(list(inputs.values()))
             states = [outputs[f"state_{i}_out"].numpy() for i in range(len(states))]
-            pool.push(outputs["embedding"].numpy()[0, :, 0], outputs["weight"].numpy()[0, :, 0])
+            pool.push(outputs["embedding"].numpy()[0, 0], outputs["weight"].numpy()[0, 0])
             yield inputs, pool.pooled()[None]
 
     def logits(self, hops: Floats) -> Floats:

@@ -16,7 +16,7 @@ FRAMES_PER_HOP = 8
 
 
 class CausalConv:
-    """A convolution over (batch, steps, 1, channels) that keeps its past as an explicit state.
+    """A convolution over (batch, 1, steps, channels) that keeps its past as an explicit state.
 
     Batch norm and ReLU follow. Four dimensions spare the converted graph a reshape per layer.
 
@@ -29,29 +29,44 @@ class CausalConv:
     ) -> None:
         self.name = name
         self.state_steps = (kernel - 1) * dilation - (stride - 1)
-        # A dilated kernel is laid out as a pointwise one over shifted copies: converted as it is,
-        # it would become a detour through space-to-batch.
-        self._shifts = [i * dilation for i in range(kernel)] if dilation > 1 else None
-        size, strides = ((1, 1), (1, 1)) if self._shifts else ((kernel, 1), (stride, 1))
-        self._conv = layers.Conv2D(filters, size, strides=strides, use_bias=False, name=name)
+        self._conv = layers.Conv2D(
+            filters,
+            (1, kernel),
+            strides=(1, stride),
+            dilation_rate=(1, dilation),
+            use_bias=False,
+            name=name,
+        )
+        self._step = Shifted(self._conv, name=f"{name}_shifted") if dilation > 1 else self._conv
         self._norm = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")
         self._relu = layers.ReLU(name=f"{name}_relu")
 
     def whole(self, x: KerasTensor) -> KerasTensor:
-        padded = layers.ZeroPadding2D(((self.state_steps, 0), (0, 0)), name=f"{self.name}_past")(x)
-        return self._apply(padded)
+        padded = layers.ZeroPadding2D(((0, 0), (self.state_steps, 0)), name=f"{self.name}_past")(x)
+        return self._relu(self._norm(self._conv(padded)))
 
     def step(self, x: KerasTensor, state: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        joined = layers.Concatenate(axis=1, name=f"{self.name}_join")([state, x])
-        return self._apply(joined), joined[:, -self.state_steps :]
+        joined = layers.Concatenate(axis=2, name=f"{self.name}_join")([state, x])
+        return self._relu(self._norm(self._step(joined))), joined[:, :, -self.state_steps :]
 
-    def _apply(self, x: KerasTensor) -> KerasTensor:
-        if self._shifts:
-            reach = self._shifts[-1]
-            ends = [shift - reach or None for shift in self._shifts]
-            shifted = [x[:, s:end] for s, end in zip(self._shifts, ends, strict=True)]
-            x = layers.Concatenate(axis=-1, name=f"{self.name}_taps")(shifted)
-        return self._relu(self._norm(self._conv(x)))
+
+class Shifted(layers.Layer):
+    """A dilated convolution as a pointwise one over shifted copies of its input.
+
+    The same numbers, but converted as it is the convolution would take a detour through
+    space-to-batch, which costs time and fixes the number of steps.
+    """
+
+    def __init__(self, conv: layers.Conv2D, *, name: str) -> None:
+        super().__init__(name=name)
+        self._conv = conv
+
+    def call(self, x: KerasTensor) -> KerasTensor:
+        taps, dilation = self._conv.kernel_size[1], self._conv.dilation_rate[1]
+        reach = (taps - 1) * dilation
+        shifted = [x[:, :, i * dilation : (i * dilation - reach) or None] for i in range(taps)]
+        kernel = ops.reshape(self._conv.kernel, (1, 1, -1, self._conv.filters))
+        return ops.conv(ops.concatenate(shifted, axis=-1), kernel)
 
 
 class Encoder:
@@ -80,14 +95,14 @@ class Encoder:
         return [self._stem, *self._stem_blocks, self._down, *self._body_blocks]
 
     def state_shapes(self) -> list[tuple[int, int, int]]:
-        """Shape of each state without the batch, (steps, 1, channels), in order."""
+        """Shape of each state without the batch, (1, steps, channels), in order."""
         s = self.settings
         channels = [s.n_mfcc, *[s.stem] * (len(self._stem_blocks) + 1)]
         channels += [s.body] * len(self._body_blocks)
-        return [(c.state_steps, 1, n) for c, n in zip(self.convolutions, channels, strict=True)]
+        return [(1, c.state_steps, n) for c, n in zip(self.convolutions, channels, strict=True)]
 
     def whole(self, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        """From (batch, frames, 1, n_mfcc) to (batch, steps, 1, body) and (batch, steps, 1, 1)."""
+        """From (batch, 1, frames, n_mfcc) to (batch, 1, steps, body) and (batch, 1, steps, 1)."""
         return self._run(x, lambda conv, inputs: conv.whole(inputs))
 
     def step(
@@ -133,16 +148,15 @@ class Network:
         """`features` (clips, frames, n_mfcc), `mask` (clips, steps) to `logits`, for training."""
         features = keras.Input((None, self.settings.n_mfcc), name="features")
         mask = keras.Input((None,), name="mask")
-        rows = layers.Reshape((-1, 1, self.settings.n_mfcc), name="rows")(features)
+        rows = layers.Reshape((1, -1, self.settings.n_mfcc), name="rows")(features)
         embedding, weight = self.encoder.whole(rows)
-        pooled = Pool(name="pool")([embedding[:, :, 0], weight[:, :, 0], mask])
+        pooled = Pool(name="pool")([embedding[:, 0], weight[:, 0], mask])
         return keras.Model([features, mask], self._head(pooled), name="clip")
 
     def step_model(self) -> keras.Model:
         """One hop, batch of 1: `features` and `state_N` to `embedding`, `weight`, `state_N_out`."""
-        features = keras.Input(
-            (FRAMES_PER_HOP, 1, self.settings.n_mfcc), batch_size=1, name="features"
-        )
+        shape = (1, FRAMES_PER_HOP, self.settings.n_mfcc)
+        features = keras.Input(shape, batch_size=1, name="features")
         states = [
             keras.Input(shape, batch_size=1, name=f"state_{i}")
             for i, shape in enumerate(self.encoder.state_shapes())

@@ -38,4 +38,4 @@ class Encoder:
         self.states = [network.get(after) for _, after in self._pairs]
         embedding = self._embedding.dequantise(network.get(self._embedding))
         weight = self._weight.dequantise(network.get(self._weight))
-        return embedding[0, :, 0], weight[0, :, 0]
+        return embedding[0, 0], weight[0, 0]

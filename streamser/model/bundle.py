@@ -140,8 +140,8 @@ def _network(path: Path, digest: str) -> Network:
 
 def _check_encoder(encoder: Network, manifest: Manifest) -> tuple[tuple[Tensor, Tensor], ...]:
     shape = manifest.network
-    steps = (1, shape.steps_per_hop, 1)
-    features = {"features": (1, shape.frames_per_hop, 1, manifest.features.n_mfcc)}
+    steps = (1, 1, shape.steps_per_hop)
+    features = {"features": (1, 1, shape.frames_per_hop, manifest.features.n_mfcc)}
     states = {state.name: state.shape for state in shape.states}
     outputs = {"embedding": (*steps, shape.embedding_dim), "weight": (*steps, 1)}
     _check(encoder.inputs, features | states, f"{ENCODER} input")
