@@ -91,7 +91,7 @@ class Emotion(Event):
     """None unless the status is provisional or steady."""
 
     confidence: float
-    """Calibrated probability of the likeliest class, `unknown` included."""
+    """Calibrated probability of what the verdict rests on: the label, or whatever is likeliest."""
 
     scores: Mapping[str, float]
     """Probability of each label of the network; they sum to 1."""
@@ -211,7 +211,7 @@ class Session:
 
 def as_dict(event: Event) -> dict[str, Any]:
     """Return the plain types of the JSON object, `type`, `seq`, `t` and `time` first."""
-    fields = _plain(event)
+    fields: dict[str, Any] = _plain(event)
     head = {"type": event.type} | {name: fields.pop(name) for name in ("seq", "t", "time")}
     return head | fields
 

@@ -53,8 +53,9 @@ class Analyzer:
 
     def reset(self) -> None:
         """Start over: no samples, no utterance, time zero. The session's numbering goes on."""
-        self._clock = 0
+        self._clock = self._start = self._end = 0
         self._utterance = -1
+        self._voiced = self._due = 0
         self._forget()
 
     @property

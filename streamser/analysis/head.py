@@ -22,4 +22,5 @@ class Head:
         """From (pooled_dim,) to (labels,) float32."""
         self._network.set(self._pooled, self._pooled.quantise(pooled))
         self._network.invoke()
-        return self._logits.dequantise(self._network.get(self._logits))[0]
+        logits: Floats = self._logits.dequantise(self._network.get(self._logits))[0]
+        return logits

@@ -32,7 +32,6 @@ class Mfcc:
         self._samples = np.zeros(n_fft + (self.BLOCK - 1) * hop, dtype=np.int16)
         self._frames = np.lib.stride_tricks.sliding_window_view(self._samples, n_fft)[::hop]
         self._windowed = np.empty((self.BLOCK, n_fft), dtype=np.float32)
-        self._spectrum = np.empty((self.BLOCK, n_fft // 2 + 1), dtype=np.complex64)
         self._power = np.empty((self.BLOCK, n_fft // 2 + 1), dtype=np.float32)
         self._squares = np.empty_like(self._power)
         self._bands = np.empty((self.BLOCK, features.n_mels), dtype=np.float32)
@@ -66,9 +65,9 @@ class Mfcc:
         return max(0, (self._filled - self._features.n_fft) // self._features.hop + 1)
 
     def _transform(self, count: int) -> Floats:
-        windowed, spectrum, power = self._windowed, self._spectrum, self._power
+        windowed, power = self._windowed, self._power
         np.multiply(self._frames, self._window, out=windowed)
-        np.fft.rfft(windowed, axis=1, out=spectrum)
+        spectrum = np.fft.rfft(windowed, axis=1)
         np.square(spectrum.real, out=power)
         np.square(spectrum.imag, out=self._squares)
         power += self._squares

@@ -30,10 +30,10 @@ class RunningPool:
 
     def push(self, embedding: Floats, weight: Floats) -> None:
         """Add the (steps, dim) embeddings of a hop with their (steps, 1) weights."""
-        weight = np.maximum(weight, 0.0).astype(np.float64) + WEIGHT_FLOOR
-        weighted = weight * embedding
+        positive = np.maximum(weight, 0.0).astype(np.float64) + WEIGHT_FLOOR
+        weighted = positive * embedding
         self.sums *= self._keep
-        self.sums[0] += weight.sum()
+        self.sums[0] += positive.sum()
         self.sums[1 : 1 + self._dim] += weighted.sum(axis=0)
         self.sums[1 + self._dim :] += (weighted * embedding).sum(axis=0)
 
