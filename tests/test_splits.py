@@ -115,12 +115,11 @@ def test_the_pooled_dev_side_is_taken_from_the_other_speakers() -> None:
         chosen.setdefault(clip.corpus, set()).add(clip.speaker)
     assert chosen["crema_d"] == {str(actor) for actor in range(1001, 1019)}
     assert chosen["ravdess"] == {"Actor_04", "Actor_10", "Actor_12", "Actor_14"}
-    assert chosen["savee"] == {"DC"}
     assert chosen["emodb"] == {"03", "09"}
     assert chosen["emovo"] == {"m3"}
     assert len(chosen["nemo"]) == 1
     assert len(chosen["ased"]) == 8
-    assert "tess" not in chosen
+    assert not {"tess", "savee"} & set(chosen)
 
 
 @pytest.mark.parametrize("fold", range(1, POOLED_FOLDS + 1))

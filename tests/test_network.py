@@ -1,0 +1,162 @@
+"""Keras, float TFLite, INT8 TFLite and the stream say the same, as far as each promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("tensorflow")
+
+from ai_edge_litert.interpreter import Interpreter
+
+from streamser.analysis.encoder import Encoder
+from streamser.analysis.head import Head
+from streamser.analysis.pooling import RunningPool
+from streamser.model.bundle import load
+from streamser.model.manifest import ENCODER, NormaliserStatistics, VerdictSettings
+from train.export import FloatStream, convert, export
+from train.fit import Fitted
+from train.network import Network
+from train.recipe import Recipe, load_recipe
+
+Floats = NDArray[np.float32]
+HOPS = 23
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return load_recipe("streamser-research")
+
+
+@pytest.fixture(scope="module")
+def fitted(recipe: Recipe) -> Fitted:
+    """A network with random weights and random batch statistics, so that nothing cancels."""
+    network = Network(recipe.network, n_labels=len(recipe.labels))
+    model = network.clip_model()
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        if "moving_variance" in weight.path:
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        elif "moving_mean" in weight.path or "beta" in weight.path:
+            weight.assign(rng.normal(0, 0.2, weight.shape))
+    n = recipe.mfcc.n_mfcc
+    statistics = NormaliserStatistics(mean=(0.0,) * n, scale=(1.0,) * n, prior_seconds=1.0)
+    return Fitted(network, model, statistics)
+
+
+@pytest.fixture(scope="module")
+def hops(recipe: Recipe) -> Floats:
+    """(HOPS, 8, n_mfcc)."""
+    rng = np.random.default_rng(1)
+    return rng.standard_normal((HOPS, 8, recipe.mfcc.n_mfcc)).astype(np.float32)
+
+
+def whole_clip(fitted: Fitted, hops: Floats) -> Floats:
+    features = hops.reshape(1, -1, hops.shape[-1])
+    mask = np.ones((1, 2 * len(hops)), np.float32)
+    return np.asarray(fitted.model.predict([features, mask], verbose=0)[0])
+
+
+def test_keras_streamed_equals_keras_at_once(fitted: Fitted, hops: Floats) -> None:
+    np.testing.assert_allclose(
+        FloatStream(fitted).logits(hops), whole_clip(fitted, hops), atol=1e-4
+    )
+
+
+def test_padding_changes_nothing(fitted: Fitted, hops: Floats) -> None:
+    features = np.zeros((1, (HOPS + 9) * 8, hops.shape[-1]), np.float32)
+    features[0, : HOPS * 8] = hops.reshape(-1, hops.shape[-1])
+    mask = np.zeros((1, 2 * (HOPS + 9)), np.float32)
+    mask[0, : 2 * HOPS] = 1
+    padded = fitted.model.predict([features, mask], verbose=0)[0]
+    np.testing.assert_allclose(padded, whole_clip(fitted, hops), atol=1e-4)
+
+
+def test_float_tflite_equals_keras(fitted: Fitted, hops: Floats) -> None:
+    encoder = Interpreter(model_content=convert(fitted.network.step_model(), None), num_threads=1)
+    run = encoder.get_signature_runner()
+    step = fitted.network.step_model()
+    shapes = fitted.network.encoder.state_shapes()
+    states = {f"state_{i}": np.zeros((1, *shape), np.float32) for i, shape in enumerate(shapes)}
+    for hop in hops[:6]:
+        inputs = {"features": hop[None, None], **states}
+        ours, theirs = run(**inputs), step(list(inputs.values()))
+        for name, value in theirs.items():
+            np.testing.assert_allclose(ours[name], value.numpy(), atol=1e-4)
+        states = {name: ours[f"{name}_out"] for name in states}
+
+
+@pytest.fixture(scope="module")
+def exported(
+    recipe: Recipe, fitted: Fitted, hops: Floats, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "bundle"
+    export(
+        recipe,
+        fitted,
+        [hops],
+        folder=folder,
+        version="0",
+        licence="none",
+        verdict=VerdictSettings(temperature=1.0, threshold=0.0),
+        provenance={},
+    )
+    return folder
+
+
+def test_int8_is_near_to_float(exported: Path, fitted: Fitted, hops: Floats) -> None:
+    bundle = load(exported)
+    encoder, head = Encoder(bundle), Head(bundle)
+    pool = RunningPool(dim=bundle.manifest.network.embedding_dim, keep=1.0)
+    for hop in hops:
+        pool.push(*encoder.push(hop))
+    *_, (_, expected) = FloatStream(fitted).hear(hops)
+    assert np.abs(pool.pooled() - expected[0]).max() < 0.02 * np.abs(expected).max()
+    logits = whole_clip(fitted, hops)
+    assert np.abs(head.logits(pool.pooled()) - logits).max() < 0.05 * np.ptp(logits) + 0.05
+
+
+def encoded_whole(folder: Path, hops: Floats) -> Iterator[NDArray[np.int8]]:
+    """The same INT8 file, but given the whole clip in one call."""
+    bundle = load(folder)
+    inputs, outputs = bundle.encoder.inputs, bundle.encoder.outputs
+    network = Interpreter(model_path=str(folder / ENCODER), num_threads=1)
+    features = inputs["features"]
+    network.resize_tensor_input(features.index, [1, 1, 8 * len(hops), hops.shape[-1]])
+    network.allocate_tensors()
+    quantised = [features.quantise(hop) for hop in hops]
+    network.set_tensor(features.index, np.concatenate(quantised, axis=2))
+    for (before, _), state in zip(bundle.states, bundle.fresh_states(), strict=True):
+        network.set_tensor(before.index, state)
+    network.invoke()
+    for name in ("embedding", "weight"):
+        yield outputs[name].dequantise(network.get_tensor(outputs[name].index))[0, 0]
+
+
+@pytest.mark.parametrize("shipped", [False, True])
+def test_int8_streamed_equals_int8_at_once_exactly(
+    shipped: bool, exported: Path, hops: Floats
+) -> None:
+    folder = load().path if shipped else exported
+    embedding, weight = encoded_whole(folder, hops)
+    encoder = Encoder(load(folder))
+    steps = [encoder.push(hop) for hop in hops]
+    np.testing.assert_array_equal(np.concatenate([e for e, _ in steps]), embedding)
+    np.testing.assert_array_equal(np.concatenate([w for _, w in steps]), weight)
+
+
+def test_silence_in_the_states_is_silence(exported: Path) -> None:
+    """A fresh encoder is in the state of one that was never fed, however often it was used."""
+    encoder = Encoder(load(exported))
+    rng = np.random.default_rng(2)
+    hop = rng.standard_normal((8, 64)).astype(np.float32)
+    first = encoder.push(hop)
+    encoder.push(hop)
+    encoder.reset()
+    again = encoder.push(hop)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
