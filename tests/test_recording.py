@@ -186,7 +186,7 @@ def test_paced_recording_gives_each_sample_when_a_microphone_would(tmp_path: Pat
     given = 0
     while (samples := source.read(0.25)) is not None:
         given += len(samples)
-        assert len(samples) <= 320
+        assert len(samples) <= 640
         assert given / 16_000 == pytest.approx(clock.now - 100.0, abs=1e-6)
     assert given == 48_000
     source.close()
@@ -203,10 +203,10 @@ def test_paced_recording_returns_in_time_and_catches_up_after_a_stall(tmp_path: 
     assert len(samples) == 0
     assert clock.now == pytest.approx(100.005)
     clock.now += 1.0
-    for _ in range(50):
+    for _ in range(25):
         samples = source.read(0.0)
         assert samples is not None
-        assert len(samples) == 320
+        assert len(samples) == 640
     assert clock.now == pytest.approx(101.005)
     assert source.waiting == pytest.approx(80, abs=1)
 

@@ -16,7 +16,7 @@ from streamser.audio.source import NO_SAMPLES, SAMPLE_RATE, Samples, SourceError
 
 OPEN_TIMEOUT = 3.0
 CLOSE_TIMEOUT = 1.0
-BLOCKS_PER_SECOND = 50
+BLOCKS_PER_SECOND = 25
 
 
 class Microphone:
@@ -54,7 +54,7 @@ class Microphone:
         self.native_rate = self._capture.rate
 
     def read(self, timeout: float) -> Samples | None:
-        """Return the samples that came, at least 20 ms of them; see `Source`."""
+        """Return the samples that came, at least 40 ms of them; see `Source`."""
         capture = self._capture
         if capture is None:
             raise SourceError(f"{self.name} is not open")
