@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from streamser import __version__
 from streamser.analysis.analyzer import Analyzer
 from streamser.analysis.hops import HOP
 from streamser.analysis.settings import Settings
@@ -29,6 +27,10 @@ from streamser.events import (
 from streamser.latency import LatencyWindow
 from streamser.model.bundle import Bundle
 from streamser.process import CpuShare, resident_mb
+from streamser.version import __version__
+
+if TYPE_CHECKING:
+    from asyncio import Task
 
 HEALTH_SECONDS = 5.0
 """Between two `health` events."""
@@ -86,7 +88,7 @@ class Listener:
         self._dropped = 0  # of what the source dropped, the samples that were skipped
         self._latency = LatencyWindow()
         self._pending: deque[Event] = deque()
-        self._polling: asyncio.Task[list[Event]] | None = None
+        self._polling: Task[list[Event]] | None = None
 
     def poll(self, timeout: float) -> list[Event]:
         """Wait up to `timeout` seconds for audio; return the events it led to, often none.
@@ -233,6 +235,8 @@ class Listener:
         return self
 
     async def __aexit__(self, *raised: object) -> None:
+        import asyncio
+
         if self._polling is not None:
             await asyncio.wait([self._polling])
         await asyncio.to_thread(self.close)
@@ -241,6 +245,8 @@ class Listener:
         return self
 
     async def __anext__(self) -> Event:
+        import asyncio  # 30 ms that only those who await have to spend
+
         while not self._pending:
             if self.ended:
                 raise StopAsyncIteration

@@ -94,7 +94,7 @@ def _run(argv: list[str]) -> int:
 
 
 def _print_version(args: argparse.Namespace) -> int:
-    from streamser import __version__
+    from streamser.version import __version__
 
     print(f"streamser {__version__}")
     return OK
