@@ -203,10 +203,13 @@ def test_paced_recording_returns_in_time_and_catches_up_after_a_stall(tmp_path: 
     assert len(samples) == 0
     assert clock.now == pytest.approx(100.005)
     clock.now += 1.0
-    for _ in range(25):
+    given = 0
+    while given < 16_000:
         samples = source.read(0.0)
         assert samples is not None
-        assert len(samples) == 640
+        assert len(samples) > 0
+        given += len(samples)
+    assert given == 16_000
     assert clock.now == pytest.approx(101.005)
     assert source.waiting == pytest.approx(80, abs=1)
 
