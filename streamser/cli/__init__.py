@@ -19,6 +19,7 @@ COMMANDS = {
     "devices": "list the microphones",
     "models": "list the models",
     "doctor": "find out what is wrong here and how to mend it",
+    "bench": "measure how fast it is here",
 }
 """Each has a module of its name with `configure(parser)`, which sets `run(args) -> int`."""
 

@@ -1,0 +1,1 @@
+"""How fast streamser is on this machine."""
