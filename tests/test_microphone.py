@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,9 @@ class Listening:
 
     def until(self, kind: str) -> dict[str, Any]:
         """Return the next event of a kind."""
+        deadline = time.monotonic() + PATIENCE
         while True:
-            line = self._lines.get(timeout=PATIENCE)
+            line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             if line is None:
                 raise EOFError(f"no {kind}: {self.process.stderr.read()}")  # type: ignore[union-attr]
             event: dict[str, Any] = json.loads(line)
@@ -226,7 +228,7 @@ def test_a_killed_server_is_a_lost_source_until_it_is_back(
     listening: Listening, server: pulse.PulseServer, sentence: Path
 ) -> None:
     server.kill()
-    listening.until("source.lost")
+    assert "went away" in listening.until("source.lost")["reason"]
     server.start()
     restored = listening.until("source.restored")
     assert restored["t"] > 0
