@@ -16,6 +16,7 @@ COMMANDS = {
     "live": "the terminal dashboard (this is what `streamser` alone does)",
     "listen": "write events as JSON Lines",
     "analyze": "analyse recordings and folders of them",
+    "config": "print the configuration that the daemon would run with",
     "devices": "list the microphones",
     "models": "list the models",
     "doctor": "find out what is wrong here and how to mend it",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamser.analysis.settings import Settings
+    from streamser.layers import Layers
     from streamser.listener import Listener
 
 HOP_SECONDS = 0.08
@@ -57,6 +58,41 @@ def add_analysis(parser: argparse.ArgumentParser, *, interval: bool = True) -> N
             type=_interval,
             help="speech between two emotion events, from 0.08 on (default 0.24)",
         )
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """`--config`, `--set`, and shorthands of what is set most."""
+    parser.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="the configuration (default $XDG_CONFIG_HOME/streamser/config.toml, if it is there)",
+    )
+    parser.add_argument(
+        "-s",
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        action="append",
+        default=[],
+        help="set what the file or the environment would; the name of an output alone, such as "
+        "`socket`, switches it on",
+    )
+    parser.add_argument("-i", "--input", metavar="INPUT", help="the same as --set listen.input=")
+    parser.add_argument("-m", "--model", metavar="MODEL", help="the same as --set listen.model=")
+
+
+def layers(args: argparse.Namespace) -> Layers:
+    """Return where the configuration comes from."""
+    from pathlib import Path
+
+    from streamser.layers import Layers
+
+    settings = list(args.set)
+    for name in ("input", "model"):
+        if getattr(args, name) is not None:
+            settings.append(f"listen.{name}={getattr(args, name)}")
+    path = None if args.config is None else Path(args.config)
+    return Layers(path=path, settings=tuple(settings))
 
 
 def check_input(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

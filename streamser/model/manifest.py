@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from streamser.model import strict
+from streamser import strict
 
 ENCODER = "encoder.tflite"
 HEAD = "head.tflite"
@@ -123,11 +123,16 @@ class VerdictSettings:
     """Divides the logits."""
 
     threshold: float
-    """Calibrated probability below which the verdict is `unknown`."""
+    """Calibrated probability of the likeliest label below which the verdict is `unknown`."""
+
+    unknown_above: float
+    """Calibrated probability of `unknown` above which the verdict is `unknown`, whatever else is
+    likelier: what is no voice rarely makes it the likeliest, but hardly ever leaves it near 0."""
 
     def __post_init__(self) -> None:
         _require(0 < self.temperature < 1e3, "temperature has to be in 0..1000")
         _require(0 <= self.threshold <= 1, "threshold has to be in 0..1")
+        _require(0 < self.unknown_above <= 1, "unknown_above has to be in 0..1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

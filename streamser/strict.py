@@ -1,4 +1,4 @@
-"""JSON into frozen dataclasses, with one clear line for whatever does not fit."""
+"""Plain data into frozen dataclasses, with one clear line for whatever does not fit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read(cls: type[T], value: object, where: str = "") -> T:
 
     Every field has to be there unless it has a default, and nothing else may be. Understands
     str, bool, int, float, Literal, tuple[X, ...], Mapping[str, X], Any, X | None and
-    dataclasses. Raises ValueError that names the place.
+    dataclasses. Raises ValueError; its text begins with the place, such as `features.n_mels`.
     """
     if not isinstance(value, Mapping):
         raise ValueError(f"{where or 'the whole'} has to be an object")

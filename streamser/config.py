@@ -1,0 +1,220 @@
+"""What may be set about the daemon: one frozen dataclass for each section of its file."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from streamser.analysis.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """`[listen]`: what is heard."""
+
+    input: str = "mic"
+    """mic, mic:NAME, mic:NUMBER, a recording's path, or - for raw PCM on standard input."""
+
+    rate: int = 16_000
+    """Hertz of raw PCM on standard input."""
+
+    model: str | None = None
+    """Name or folder of the model; the default one without it."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.input), "input is empty")
+        _require(1000 <= self.rate <= 768_000, "rate has to be from 1000 to 768000 Hz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """`[log]`: what standard error gets, one line each."""
+
+    format: Literal["logfmt", "json"] = "logfmt"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """Limits that every server has."""
+
+    clients: int = 32
+    """Connections at once; more are refused."""
+
+    connections_per_second: float = 20.0
+    """New connections, with a burst of ten times as many; more are refused."""
+
+    queue: int = 256
+    """Events that wait for a slow client; when it is full, the oldest is dropped and counted."""
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.clients <= 10_000, "clients has to be from 1 to 10000")
+        _require(
+            0.1 <= self.connections_per_second <= 10_000,
+            "connections_per_second has to be from 0.1 to 10000",
+        )
+        _require(16 <= self.queue <= 100_000, "queue has to be from 16 to 100000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnixSocket(Clients):
+    """`[socket]`: JSON Lines on a Unix socket for this user alone."""
+
+    path: str | None = None
+    """Without it `events.sock` in $RUNTIME_DIRECTORY or $XDG_RUNTIME_DIR/streamser."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpServer(Clients):
+    """What servers on the network have in common."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at; one beyond loopback needs a token."""
+
+    port: int = 0
+    token: str | None = None
+    """What clients have to show: `Authorization: Bearer TOKEN`."""
+
+    token_file: str | None = None
+    """A file whose first line is the token."""
+
+    certificate: str | None = None
+    """PEM file; with it, and `key`, TLS is spoken and nothing else."""
+
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        Clients.__post_init__(self)
+        _require(bool(self.host), "host is empty")
+        _require(0 <= self.port <= 65535, "port has to be from 0 to 65535")
+        _require(
+            self.token is None or len(self.token) >= 16, "token has to have 16 characters or more"
+        )
+        _require(not (self.token and self.token_file), "token_file is set, and token, too")
+        _require(
+            bool(self.token or self.token_file) or loopback(self.host),
+            f"host {self.host} is beyond loopback: set token or token_file",
+        )
+        _require(not self.certificate or bool(self.key), "certificate needs key")
+        _require(not self.key or bool(self.certificate), "key needs certificate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocket(TcpServer):
+    """`[websocket]`: events as text messages."""
+
+    port: int = 8767
+    origins: tuple[str, ...] = ()
+    """Web pages that may connect, such as `https://robot.example`; by default none may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics(TcpServer):
+    """`[metrics]`: /metrics for Prometheus, /healthz and /readyz."""
+
+    port: int = 9767
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mqtt:
+    """`[mqtt]`: state and events to a broker, for Home Assistant too."""
+
+    host: str = "localhost"
+    port: int = 1883
+    user: str | None = None
+    password: str | None = None
+    password_file: str | None = None
+    """A file whose first line is the password."""
+
+    tls: bool = False
+    ca: str | None = None
+    """PEM file of who signed the broker's certificate; the system's own without it."""
+
+    id: str | None = None
+    """Of this device, in topics; `streamser-HOST` without it."""
+
+    prefix: str = "streamser"
+    """Topics are PREFIX/ID/state, availability and, if wanted, events."""
+
+    events: bool = False
+    """Whether every event is published to PREFIX/ID/events."""
+
+    interval: float = 1.0
+    """Seconds between two states while one speaks; speech's begin and end come at once."""
+
+    home_assistant: str | None = "homeassistant"
+    """Prefix of Home Assistant's discovery; empty for none."""
+
+    keepalive: int = 30
+    """Seconds after which the broker takes a silent streamser for gone."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.host), "host is empty")
+        _require(1 <= self.port <= 65535, "port has to be from 1 to 65535")
+        _require(not (self.password and self.password_file), "password_file is set, and password")
+        _require(bool(self.user) or not self.password, "password needs user")
+        _require(self.tls or not self.ca, "ca needs tls = true")
+        plain = re.compile(r"[A-Za-z0-9_-]{1,64}")
+        _require(
+            self.id is None or bool(plain.fullmatch(self.id)),
+            "id has to be of A-Z, a-z, 0-9, _ and -",
+        )
+        for name in ("prefix", "home_assistant"):
+            topic = getattr(self, name)
+            _require(not topic or not re.search(r"[+#\s\0]", topic), f"{name} has to be a topic")
+        _require(bool(self.prefix), "prefix is empty")
+        _require(0.08 <= self.interval <= 3600, "interval has to be from 0.08 to 3600 seconds")
+        _require(5 <= self.keepalive <= 3600, "keepalive has to be from 5 to 3600 seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """`[file]`: JSON Lines in a file that is turned over."""
+
+    path: str
+    max_mb: float = 10.0
+    """10^6 bytes after which `path` becomes `path.1`, `path.1` becomes `path.2`, and so on."""
+
+    keep: int = 5
+    """Old files that are kept."""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.path), "path is empty")
+        _require(0.001 <= self.max_mb <= 1e6, "max_mb has to be from 0.001 to 1000000")
+        _require(0 <= self.keep <= 1000, "keep has to be from 0 to 1000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file. An output is on when its section is there."""
+
+    listen: Listen = field(default_factory=Listen)
+    analysis: Settings = field(default_factory=Settings)
+    log: Log = field(default_factory=Log)
+    socket: UnixSocket | None = None
+    websocket: WebSocket | None = None
+    metrics: Metrics | None = None
+    mqtt: Mqtt | None = None
+    file: File | None = None
+
+
+OUTPUTS = ("socket", "websocket", "metrics", "mqtt", "file")
+"""Sections that switch an output on."""
+
+SECRETS = ("token", "password")
+"""Keys that are never shown."""
+
+
+def loopback(host: str) -> bool:
+    """Return whether an address can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
