@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import tracemalloc
 from datetime import UTC, datetime
 
@@ -45,7 +46,7 @@ def analyze(audio: Samples, chunk: int = 1 << 30, **wanted: float) -> list[Event
 def check_grammar(events: list[Event]) -> None:
     """What a consumer may rely on, whatever was heard."""
     assert [event.seq for event in events] == list(range(len(events)))
-    assert all(a.t <= b.t for a, b in zip(events, events[1:], strict=False))
+    assert all(a.t <= b.t for a, b in itertools.pairwise(events))
     is_open: int | None = None
     for event in events:
         if isinstance(event, SpeechStarted):
@@ -97,7 +98,7 @@ def test_intervals_come_when_they_should() -> None:
         if own:
             assert own[0].end - own[0].start >= 0.5
             assert own[0].status in ("provisional", "unknown")
-        gaps = [b.t - a.t for a, b in zip(own, own[1:], strict=False)]
+        gaps = [b.t - a.t for a, b in itertools.pairwise(own)]
         assert all(gap >= 0.24 - 1e-9 for gap in gaps)
     assert len(analyze(clip(), interval=0.8)) < len(events)
 

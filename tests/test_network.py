@@ -17,8 +17,8 @@ from streamser.analysis.encoder import Encoder
 from streamser.analysis.head import Head
 from streamser.analysis.pooling import RunningPool
 from streamser.model.bundle import load
-from streamser.model.manifest import ENCODER, NormaliserStatistics, VerdictSettings
-from train.export import FloatStream, convert, export
+from streamser.model.manifest import ENCODER, NormaliserStatistics
+from train.export import OPEN, FloatStream, convert, export
 from train.fit import Fitted
 from train.network import Network
 from train.recipe import Recipe, load_recipe
@@ -102,7 +102,7 @@ def exported(
         folder=folder,
         version="0",
         licence="none",
-        verdict=VerdictSettings(temperature=1.0, threshold=0.0),
+        verdict=OPEN,
         provenance={},
     )
     return folder

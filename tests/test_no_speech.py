@@ -13,7 +13,7 @@ from streamser.events import Emotion
 from streamser.model.bundle import Bundle, load
 from tests.corpora import ROOT, needs_corpora
 from train.corpora import esc10
-from train.judge import emotional_share
+from train.judge import emotional_seconds, hear
 
 RATE = 16_000
 SECONDS = 8
@@ -69,4 +69,4 @@ def test_synthesised_sounds_have_no_emotion(name: str) -> None:
 def test_real_sounds_rarely_have_an_emotion() -> None:
     """ESC-10's fifth fold: dogs, rain, waves, babies, clocks, sneezes, helicopters, saws, fires."""
     clips = [clip for clip in esc10.READER.read(ROOT) if clip.repetition == "fold5"]
-    assert emotional_share(bundle(), clips)["seconds"] <= 0.02
+    assert emotional_seconds(hear(bundle(), clips)) <= 0.02

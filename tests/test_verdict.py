@@ -14,8 +14,12 @@ from streamser.model.manifest import VerdictSettings
 LABELS = ("neutral", "happy", "sad", "unknown")
 
 
-def verdict(temperature: float = 1.0, threshold: float = 0.0) -> Verdict:
-    settings = VerdictSettings(temperature=temperature, threshold=threshold)
+def verdict(
+    temperature: float = 1.0, threshold: float = 0.0, unknown_above: float = 1.0
+) -> Verdict:
+    settings = VerdictSettings(
+        temperature=temperature, threshold=threshold, unknown_above=unknown_above
+    )
     return Verdict(LABELS, settings, interval=0.24)
 
 
@@ -44,6 +48,8 @@ def test_unknown_and_unsure_name_no_emotion() -> None:
     unknown = verdict().finish(logits(0.1, 0.1, 0.1, 0.7), 3.0)
     assert (unknown.status, unknown.label) == ("unknown", None)
     assert unknown.confidence == pytest.approx(0.7)
+    doubtful = verdict(unknown_above=0.2).finish(logits(0.5, 0.1, 0.1, 0.3), 3.0)
+    assert (doubtful.status, doubtful.label) == ("unknown", None)
     unsure = verdict(threshold=0.5).finish(logits(0.4, 0.3, 0.2, 0.1), 3.0)
     assert (unsure.status, unsure.label) == ("unknown", None)
 

@@ -11,7 +11,7 @@ from train import corpora
 from train.corpora.clip import BOREDOM, UNKNOWN
 from train.experiment import Experiment
 from train.figures import calibration, confusion, corpus_figures, spoken
-from train.judge import answers, emotional_share
+from train.judge import Heard, answers, emotional_seconds, hear
 from train.over_time import recalls_over_seconds
 from train.splits import pooled
 
@@ -22,6 +22,7 @@ def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
     test = experiment.split.test
     judged = answers(bundle, test)
     sounds = [clip for clip in test if clip.emotion == UNKNOWN]
+    heard = hear(bundle, sounds)
     voices = spoken(judged)
     genders = {
         gender: corpus_figures(
@@ -38,11 +39,16 @@ def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
         "ua_by_gender": _rounded(genders),
         "ua_over_seconds": _rounded(recalls_over_seconds(bundle, test, experiment.cache)),
         "sounds": {
-            corpus: _rounded(emotional_share(bundle, [c for c in sounds if c.corpus == corpus]))
+            corpus: _share([h for h in heard if h.clip.corpus == corpus])
             for corpus in sorted({clip.corpus for clip in sounds})
         },
         "boredom_rejected": _boredom(bundle, experiment),
     }
+
+
+def _share(heard: list[Heard]) -> dict[str, float]:
+    clips = float(np.mean([h.named.any() for h in heard]))
+    return _rounded({"seconds": 100 * emotional_seconds(heard), "clips": 100 * clips})
 
 
 def _boredom(bundle: Bundle, experiment: Experiment) -> float | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from streamser.analysis.evidence import fading
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
+from streamser.analysis.verdict import UNKNOWN, Verdict
 from streamser.model.bundle import load
 from streamser.model.manifest import (
     ENCODER,
@@ -30,11 +31,11 @@ from streamser.model.manifest import (
     VerdictSettings,
 )
 from train.batches import Examples, Front
-from train.corpora import CORPORA
+from train.corpora import CORPORA, Clip
 from train.experiment import Experiment
-from train.figures import fit_temperature, fit_threshold
+from train.figures import fit_temperature, fit_threshold, fit_unknown_above
 from train.fit import Fitted, load_fitted
-from train.judge import answers
+from train.judge import answers, hear
 from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
@@ -158,24 +159,35 @@ def export_run(
         folder=folder,
         version=version,
         licence=licence,
-        verdict=VerdictSettings(temperature=1.0, threshold=0.0),
+        verdict=OPEN,
         provenance={k: v for k, v in experiment.describe().items() if k != "settings"},
     )
-    labels = manifest.labels
-    dev = experiment.split.dev
-    temperature = fit_temperature(answers(load(folder), dev), labels)
-    manifest = _with_verdict(folder, manifest, temperature, 0.0)
-    threshold = fit_threshold(
-        answers(load(folder), dev), labels, accepted_sounds=0.02, rejected_speech=0.08
+    return _with_verdict(folder, manifest, fit_verdict(folder, experiment.split.dev))
+
+
+OPEN = VerdictSettings(temperature=1.0, threshold=0.0, unknown_above=1.0)
+"""A verdict that rejects nothing, until the real one is fitted."""
+
+
+def fit_verdict(folder: Path, dev: Sequence[Clip]) -> VerdictSettings:
+    """Fit temperature and rejection to the answers of the INT8 network on dev speakers."""
+    bundle = load(folder)
+    manifest = bundle.manifest
+    judged = answers(bundle, dev)
+    verdict = replace(OPEN, temperature=fit_temperature(judged, manifest.labels))
+    calibrated = Verdict(manifest.labels, verdict, interval=1.0)
+    scores = np.array([calibrated.probabilities(row) for row in judged.logits.astype(np.float32)])
+    threshold = fit_threshold(replace(judged, scores=scores), rejected=0.05)
+    _with_verdict(folder, manifest, verdict)
+    sounds = [clip for clip in dev if clip.emotion == UNKNOWN and clip.corpus != "synthetic"]
+    limit = fit_unknown_above(
+        hear(load(folder), sounds), manifest.labels, threshold=threshold, emotional=0.01
     )
-    return _with_verdict(folder, manifest, temperature, threshold)
+    return replace(verdict, threshold=threshold, unknown_above=limit)
 
 
-def _with_verdict(
-    folder: Path, manifest: Manifest, temperature: float, threshold: float
-) -> Manifest:
-    verdict = VerdictSettings(temperature=temperature, threshold=threshold)
-    manifest = dataclasses.replace(manifest, verdict=verdict)
+def _with_verdict(folder: Path, manifest: Manifest, verdict: VerdictSettings) -> Manifest:
+    manifest = replace(manifest, verdict=verdict)
     (folder / MANIFEST).write_text(manifest.to_json())
     return manifest
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from train.corpora.clip import EMOTIONS
-from train.judge import Answers
+from train.judge import Answers, Heard, emotional_seconds
 from train.scores import emotion_answers, unweighted_recall
 
 Floats = NDArray[np.float64]
@@ -91,20 +94,28 @@ def fit_temperature(answers: Answers, labels: tuple[str, ...]) -> float:
     return float(round(min(candidates, key=loss), 4))
 
 
-def fit_threshold(
-    answers: Answers, labels: tuple[str, ...], *, accepted_sounds: float, rejected_speech: float
-) -> float:
-    """The least threshold at which at most `accepted_sounds` of the sounds pass as emotional.
+def fit_threshold(answers: Answers, *, rejected: float) -> float:
+    """The confidence that all but a share of `rejected` of the emotional clips reach."""
+    return float(np.floor(100 * np.quantile(spoken(answers).scores.max(axis=1), rejected)) / 100)
 
-    It stops where more than `rejected_speech` of the emotional clips would be rejected.
+
+def fit_unknown_above(
+    sounds: Sequence[Heard], labels: tuple[str, ...], *, threshold: float, emotional: float
+) -> float:
+    """The highest limit for `unknown` at which sounds rarely get an emotion.
+
+    At most a share of `emotional` of their seconds does.
     """
-    emotional = np.array([clip.emotion in EMOTIONS for clip in answers.clips])
     unknown = labels.index("unknown")
-    passes = (answers.scores.argmax(axis=1) != unknown) & (np.array(answers.status) != "no_speech")
-    confidence = np.where(passes, answers.scores.max(axis=1), 0.0)
-    for threshold in np.arange(0.0, 0.95, 0.01):
-        if np.mean(confidence[emotional] < threshold) > rejected_speech:
-            return float(round(max(0.0, threshold - 0.01), 2))
-        if np.mean(confidence[~emotional] >= max(threshold, 1e-9)) <= accepted_sounds:
-            return float(round(threshold, 2))
-    return 0.95
+    for limit in np.geomspace(0.5, 0.01, 80):
+        named = [
+            dataclasses.replace(
+                h,
+                named=(h.scores[:, unknown] <= limit)
+                & (np.delete(h.scores, unknown, axis=1).max(axis=1, initial=0.0) >= threshold),
+            )
+            for h in sounds
+        ]
+        if emotional_seconds(named) <= emotional:
+            return float(round(limit, 3))
+    return 0.01

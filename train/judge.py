@@ -55,19 +55,43 @@ def answers(bundle: Bundle, clips: Sequence[Clip]) -> Answers:
     return Answers(list(clips), np.array(scores), status)
 
 
-def emotional_share(bundle: Bundle, clips: Sequence[Clip]) -> dict[str, float]:
-    """How much of the clips, heard live, is given an emotion.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a clip led to, second by second, when it was heard live."""
 
-    `seconds` is the share of seconds of audio in which an `emotion` event names a label; `clips`
-    the share of clips with any label.
-    """
-    total = named = emotional = 0
-    for clip in track(clips, "listening to sounds", transient=True):
+    clip: Clip
+    seconds: float
+    times: Floats
+    """(events,) of the `emotion` events, in seconds."""
+
+    scores: Floats
+    """(events, labels)."""
+
+    named: NDArray[np.bool_]
+    """(events,) whether the event named an emotion."""
+
+
+def hear(bundle: Bundle, clips: Sequence[Clip]) -> list[Heard]:
+    """Let the bundle hear each clip as the live path does."""
+    heard = []
+    for clip in track(clips, "listening", transient=True):
         analyzer = Analyzer(model=bundle)
         events = [e for block in read_recording(clip.path) for e in analyzer.push(block)]
-        events += analyzer.finish()
-        seconds = {int(e.t) for e in events if isinstance(e, Emotion) and e.label is not None}
-        total += max(1, round(analyzer.t))
-        named += len(seconds)
-        emotional += bool(seconds)
-    return {"seconds": named / total, "clips": emotional / len(clips)}
+        said = [e for e in events if type(e) is Emotion]
+        scores = [[e.scores[label] for label in bundle.manifest.labels] for e in said]
+        heard.append(
+            Heard(
+                clip,
+                analyzer.t,
+                np.array([e.t for e in said]),
+                np.array(scores).reshape(len(said), len(bundle.manifest.labels)),
+                np.array([e.label is not None for e in said], dtype=bool),
+            )
+        )
+    return heard
+
+
+def emotional_seconds(heard: Sequence[Heard]) -> float:
+    """Return the share of the seconds of audio in which an event named an emotion."""
+    named = sum(np.unique(h.times[h.named].astype(int)).size for h in heard)
+    return float(named / sum(h.seconds for h in heard))

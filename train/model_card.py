@@ -31,6 +31,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         ua=f"{rows['mean']['ua']:.1f}",
         temperature=f"{manifest.verdict.temperature:g}",
         threshold=f"{manifest.verdict.threshold:g}",
+        unknown_above=f"{manifest.verdict.unknown_above:g}",
         protocol=experiment.split.name,
         split_hash=experiment.split.hash[:12],
         seed=experiment.seed,
@@ -49,7 +50,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         female=f"{figures['ua_by_gender']['female']:.1f}",
         male=f"{figures['ua_by_gender']['male']:.1f}",
         sounds="\n".join(
-            f"| {name} | {100 * share['seconds']:.1f} | {100 * share['clips']:.1f} |"
+            f"| {name} | {share['seconds']:.1f} | {share['clips']:.1f} |"
             for name, share in figures["sounds"].items()
         ),
         boredom=figures["boredom_rejected"],

@@ -42,6 +42,7 @@ class Verdict:
     def __init__(self, labels: tuple[str, ...], settings: VerdictSettings, *, interval: float):
         """`interval` is the time in seconds between two calls of `push`."""
         self._labels = labels
+        self._unknown = labels.index(UNKNOWN) if UNKNOWN in labels else None
         self._settings = settings
         self._fresh = 1.0 - float(np.exp(-interval / SMOOTHING))
         self.reset()
@@ -73,13 +74,19 @@ class Verdict:
         exponents = np.exp(scaled - scaled.max())
         return np.asarray(exponents / exponents.sum())
 
+    def _rejects(self, scores: NDArray[np.float64], index: int) -> bool:
+        settings, unknown = self._settings, self._unknown
+        if unknown is not None and (index == unknown or scores[unknown] > settings.unknown_above):
+            return True
+        return bool(scores[index] < settings.threshold)
+
     def _judge(self, scores: NDArray[np.float64], index: int, speech_seconds: float) -> Judgement:
         label: str | None = self._labels[index]
         confidence = float(scores[index])
         status: Status
         if speech_seconds < WARM_UP:
             status = "warming_up"
-        elif label == UNKNOWN or confidence < self._settings.threshold:
+        elif self._rejects(scores, index):
             status = "unknown"
         else:
             status = "steady" if speech_seconds >= STEADY else "provisional"
