@@ -90,6 +90,12 @@ def test_beyond_full_scale_is_clipped(tmp_path: Path) -> None:
     assert heard(tmp_path / "a.wav").tolist() == [32767, -32768, 16384]
 
 
+def test_a_name_need_not_be_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    soundfile.write(os.fsencode(path), np.zeros(1600), 16_000, format="WAV")
+    assert sum(len(block) for block in read_recording(path)) == 1600
+
+
 def test_one_sample_is_a_recording(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.array([0.5]), 16_000)
     assert heard(tmp_path / "a.wav").tolist() == [16384]

@@ -115,7 +115,7 @@ def _open(path: str | Path) -> Any:
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(os.fsencode(path))  # a name need not be UTF-8
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: named .raw
         raise SourceError(f"{path} is no recording that can be read: {_reason(error)}") from error
 
