@@ -16,6 +16,7 @@ COMMANDS = {
     "live": "the terminal dashboard (this is what `streamser` alone does)",
     "listen": "write events as JSON Lines",
     "analyze": "analyse recordings and folders of them",
+    "serve": "the daemon: events over sockets, MQTT, metrics, a file",
     "config": "print the configuration that the daemon would run with",
     "devices": "list the microphones",
     "models": "list the models",

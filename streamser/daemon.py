@@ -1,0 +1,179 @@
+"""Keeps a listener alive for months, and everything that hangs on it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+from streamser.audio.inputs import open_source
+from streamser.audio.source import SourceError
+from streamser.config import OUTPUTS, Config
+from streamser.events import Event, SessionEnded, SessionStarted, SourceLost, SourceRestored
+from streamser.flow import Flow
+from streamser.layers import ConfigError, Layers
+from streamser.listener import Listener
+from streamser.log import Log, configure
+from streamser.model.manifest import BundleError
+from streamser.outputs.switchboard import Switchboard
+from streamser.systemd import Notifier
+
+DONE, FAILED, MISCONFIGURED = 0, 1, 2
+"""Exit codes: ended as asked, cannot go on, the configuration does not do."""
+
+POLL = 0.2
+"""Seconds; so long a signal may wait."""
+
+_REASONS = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
+
+_log = Log("daemon")
+
+
+class Daemon:
+    """Runs sessions on the main thread until it is told to end or cannot go on.
+
+    The main thread is the supervisor, too: after every poll it looks whether each output's thread
+    lives and works, and ends the process with a reason and exit code 1 when one does not.
+    """
+
+    def __init__(self, layers: Layers, *, notifier: Notifier | None = None) -> None:
+        self._layers = layers
+        self._notifier = notifier or Notifier()
+        self._flow = Flow()
+        self._outputs = Switchboard(self._flow)
+        self._config = Config()
+        self._next: Listener | None = None
+        self._source = ""
+        self._stop: str | None = None
+        self._reload = False
+        self._failure: str | None = None
+
+    def run(self) -> int:
+        """Serve until the end. Returns the exit code."""
+        configure("logfmt", "info")
+        try:
+            code = self._run()
+        except (SourceError, BundleError) as error:
+            _log.error("ending", reason=str(error))
+            code = FAILED
+        except Exception as error:
+            _log.error("ending", reason="internal error", error=error)
+            code = FAILED
+        finally:
+            self._notifier.stopping()
+            self._outputs.close()
+            self._notifier.close()
+        return code
+
+    def _run(self) -> int:
+        try:
+            self._config = self._layers.load()
+        except ConfigError as error:
+            _log.error("ending", reason=str(error))
+            return MISCONFIGURED
+        configure(self._config.log.format, self._config.log.level)
+        if not any(getattr(self._config, name) for name in OUTPUTS):
+            mend = f"add a section to the configuration, or --set one of {' '.join(OUTPUTS)}"
+            _log.error("ending", reason="no output is on", mend=mend)
+            return MISCONFIGURED
+        self._heed()
+        listener: Listener | None = _listener(self._config)
+        if failures := self._outputs.apply(self._config):
+            _log.error("ending", reason="; ".join(failures))
+            return FAILED
+        self._notifier.status("waiting for audio")
+        while listener is not None:
+            with listener:
+                self._session(listener)
+            if self._failure is not None:
+                _log.error("ending", reason=self._failure)
+                return FAILED
+            listener, self._next = self._next, None
+        return DONE
+
+    def _heed(self) -> None:
+        """Take signals, and the death of any thread, as something to do after the next poll."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGHUP:
+                self._reload = True
+                return
+            self._stop = _REASONS[signal.Signals(number)]
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C does not wait
+
+        def mourn(death: threading.ExceptHookArgs) -> None:
+            name = death.thread.name if death.thread is not None else "unknown"
+            _log.error("a thread died", thread=name, error=death.exc_value)
+            self._failure = f"the thread {name} died"
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, note)
+        threading.excepthook = mourn
+
+    def _session(self, listener: Listener) -> None:
+        """Run one session to its end, or until all has to end."""
+        self._flow.begin()
+        while not listener.ended:
+            events = listener.poll(POLL)
+            self._flow.note(events, listener.analyzer.t)
+            self._outputs.push(events)
+            self._tell(events)
+            self._failure = self._failure or self._outputs.failure()
+            if self._failure is not None:
+                return
+            if self._stop is not None:
+                self._notifier.stopping()
+                self._next = None
+                listener.stop(self._stop)
+            elif self._reload:
+                self._reload = False
+                self._renew(listener)
+
+    def _renew(self, listener: Listener) -> None:
+        """Read the configuration again; one that does not do changes nothing."""
+        self._notifier.reloading()
+        try:
+            config = self._layers.load()
+            before = (self._config.listen, self._config.analysis)
+            if (config.listen, config.analysis) != before:
+                self._next = _listener(config)
+        except (ConfigError, BundleError) as error:
+            _log.error("not reloaded", reason=str(error))
+        else:
+            self._config = config
+            configure(config.log.format, config.log.level)
+            for failure in self._outputs.apply(config):
+                _log.error("an output stays off", reason=failure)
+            _log.info("reloaded", listener="new" if self._next else "the same")
+            if self._next is not None:
+                listener.stop("reloaded")
+        self._notifier.reloaded()
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        """Tell systemd and the log how things stand; what was heard is not told."""
+        for event in events:
+            match event:
+                case SessionStarted():
+                    self._source = event.source
+                    _log.info("session started", source=event.source, model=event.model.name)
+                case SourceLost():
+                    _log.warning("source lost", source=event.source, reason=event.reason)
+                case SourceRestored():
+                    self._source = event.source
+                    _log.info("source restored", source=event.source, reason=event.reason)
+                case SessionEnded():
+                    _log.info("session ended", reason=event.reason, seconds=round(event.t, 1))
+        if self._flow.flowing:
+            self._notifier.ready()
+            self._notifier.feed()
+            self._notifier.status(f"listening to {self._source}")
+        elif self._flow.lost:
+            self._notifier.status(f"no audio from {self._source}; looking for it")
+
+
+def _listener(config: Config) -> Listener:
+    """Return a listener, not begun yet. Raises BundleError."""
+    source = open_source(config.listen.input, rate=config.listen.rate)
+    model, settings = config.listen.model, config.analysis
+    return Listener(source, model=model, settings=settings, wait=True)

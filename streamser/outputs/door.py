@@ -1,0 +1,133 @@
+"""Who may come in: so many at once, so many a second, and who knows the token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from streamser.config import Clients, TcpServer
+from streamser.outputs.output import OutputError, Tally
+
+BURST_SECONDS = 10.0
+GRACE = 2.0
+"""Seconds in which a peer has to take what was written before it is cut off."""
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Bucket:
+    """So much a second, and after a pause so many seconds' worth at once."""
+
+    def __init__(
+        self, rate: float, burst: float, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rate, self._burst, self._clock = rate, burst, clock
+        self._left = burst
+        self._at = clock()
+
+    def take(self, amount: float = 1.0) -> bool:
+        """Return whether so much is left, and take it if so."""
+        now = self._clock()
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < amount:
+            return False
+        self._left -= amount
+        return True
+
+
+class Door:
+    """Lets connections in and sees them out. For one event loop's use."""
+
+    def __init__(self, limits: Clients, tally: Tally) -> None:
+        rate = limits.connections_per_second
+        self._most = limits.clients
+        self._bucket = Bucket(rate, max(1.0, rate * BURST_SECONDS))
+        self._tally = tally
+        self._inside = 0
+        self._visits: set[asyncio.Task[None]] = set()
+
+    def enter(self) -> bool:
+        """Return whether one more may come in; who did has to `leave`."""
+        if self._inside >= self._most or not self._bucket.take():
+            self._tally.refused += 1
+            return False
+        self._inside += 1
+        return True
+
+    def leave(self) -> None:
+        """One who came in is gone."""
+        self._inside -= 1
+
+    def guard(self, handle: Handler) -> Handler:
+        """Return `handle` for those alone who may come in; its connections never linger."""
+
+        async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if not self.enter():
+                writer.transport.abort()
+                return
+            task = asyncio.current_task()
+            assert task is not None
+            self._visits.add(task)
+            try:
+                with contextlib.suppress(OSError, TimeoutError, EOFError):
+                    await handle(reader, writer)
+                with contextlib.suppress(OSError, TimeoutError):
+                    async with asyncio.timeout(GRACE):
+                        writer.close()
+                        await writer.wait_closed()
+            finally:
+                writer.transport.abort()
+                self._visits.discard(task)
+                self.leave()
+
+        return visit
+
+    async def close(self) -> None:
+        """Wait a little for those inside, then see them out."""
+        if self._visits:
+            await asyncio.wait(self._visits, timeout=GRACE)
+        for visit in self._visits:
+            visit.cancel()
+        if self._visits:
+            await asyncio.wait(self._visits, timeout=GRACE)
+
+
+def secret(value: str | None, path: str | None, what: str) -> str | None:
+    """Return a secret that stands in the configuration or in a file. Raises OutputError."""
+    if path is None:
+        return value
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.readline(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OutputError(f"{what} {path}: {getattr(error, 'strerror', 'not UTF-8')}") from None
+    if not text:
+        raise OutputError(f"{what} {path}: its first line is empty")
+    return text
+
+
+class Token:
+    """The token that a server asks for, if it does."""
+
+    def __init__(self, server: TcpServer) -> None:
+        """Raises OutputError."""
+        token = secret(server.token, server.token_file, "token_file")
+        if token is not None and len(token) < 16:
+            raise OutputError(f"token_file {server.token_file}: has to have 16 characters or more")
+        self._token = None if token is None else token.encode()
+
+    def admits(self, authorization: str | None) -> bool:
+        """Return whether a header `Authorization: Bearer TOKEN` shows the token, or none is asked.
+
+        How long it takes tells nothing about the token.
+        """
+        if self._token is None:
+            return True
+        kind, _, shown = (authorization or "").partition(" ")
+        right = hmac.compare_digest(shown.strip().encode("utf-8", "replace"), self._token)
+        return right and kind.lower() == "bearer"

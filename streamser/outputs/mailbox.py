@@ -1,0 +1,55 @@
+"""From one thread to another, without waiting and without growing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """When it is full, the oldest item is dropped and counted."""
+
+    def __init__(
+        self,
+        size: int,
+        wake: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`wake` is called, by who puts, when the first item lies in the empty box."""
+        self.lost = 0
+        self._items: deque[T] = deque(maxlen=size)
+        self._lock = threading.Lock()
+        self._wake = wake
+        self._clock = clock
+        self._since: float | None = None
+
+    def put(self, item: T) -> None:
+        """Leave an item."""
+        with self._lock:
+            first = not self._items
+            if first:
+                self._since = self._clock()
+            self.lost += len(self._items) == self._items.maxlen
+            self._items.append(item)
+        if first:
+            self._wake()
+
+    def take(self) -> list[T]:
+        """Return all items, the oldest first, and leave none."""
+        with self._lock:
+            items = list(self._items)
+            self._items.clear()
+            self._since = None
+        return items
+
+    @property
+    def waiting(self) -> float:
+        """Seconds since the empty box got an item that nobody has taken yet."""
+        since = self._since
+        return 0.0 if since is None else self._clock() - since

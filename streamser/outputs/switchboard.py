@@ -1,0 +1,94 @@
+"""The outputs that are on, as the configuration has it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from streamser.config import OUTPUTS, Config
+from streamser.events import Event, to_json
+from streamser.flow import Flow
+from streamser.log import Log
+from streamser.outputs.network import Hosted, Network
+from streamser.outputs.output import Output, OutputError, Tally
+from streamser.outputs.snapshot import Snapshot
+
+_log = Log("outputs")
+
+
+class Switchboard:
+    """Switches outputs on and off, and lets each of them have every event."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._network = Network()
+        self._outputs: dict[str, tuple[Any, Output]] = {}
+        self._snapshot = Snapshot()
+
+    def apply(self, config: Config) -> list[str]:
+        """Switch off what is not wanted so, then on what is. Returns what could not be opened.
+
+        An output whose section stays the same goes on undisturbed.
+        """
+        for name, (section, output) in list(self._outputs.items()):
+            if getattr(config, name) != section:
+                del self._outputs[name]
+                output.close()
+        failures = []
+        for name in OUTPUTS:
+            section = getattr(config, name)
+            if section is None or name in self._outputs:
+                continue
+            try:
+                self._open(name, section)
+            except OutputError as error:
+                failures.append(f"{name}: {error}")
+            except ImportError as error:
+                extra = "mqtt" if name == "mqtt" else "serve"
+                failures.append(f"{name}: {error}: run pip install 'streamser[{extra}]'")
+        return failures
+
+    def push(self, events: Sequence[Event]) -> None:
+        """Let all outputs have these events."""
+        for event in events:
+            line = to_json(event)
+            self._snapshot.push(event, line)
+            for _, output in self._outputs.values():
+                output.push(event, line)
+
+    def failure(self) -> str | None:
+        """Return why one of them cannot go on, if so."""
+        for name, (_, output) in self._outputs.items():
+            if reason := output.failure():
+                return f"{name}: {reason}"
+        return None
+
+    def tallies(self) -> Mapping[str, Tally]:
+        """Return what each output counts."""
+        return {name: output.tally for name, (_, output) in list(self._outputs.items())}
+
+    def close(self) -> None:
+        """Let all outputs deliver what they hold, and end them."""
+        while self._outputs:
+            _, (_, output) = self._outputs.popitem()
+            with contextlib.suppress(Exception):
+                output.close()
+        self._network.close()
+
+    def _open(self, name: str, section: Any) -> None:
+        output = _ROOMS[name](self, section)
+        output.open()
+        for event, line in self._snapshot.events():
+            output.push(event, line)
+        self._outputs[name] = section, output
+
+    def _socket(self, section: Any) -> Output:
+        from streamser.outputs.unixsocket import UnixServer
+
+        return Hosted(self._network, UnixServer(section))
+
+
+_ROOMS: Mapping[str, Callable[[Switchboard, Any], Output]] = {
+    "socket": Switchboard._socket,
+}

@@ -1,0 +1,26 @@
+"""Whatever a test lets a session emit has to fit the shipped schema."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import events_schema
+import pytest
+
+from streamser.events import E, Session, as_dict
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_event_fits_the_schema() -> Iterator[None]:
+    stamp = Session.stamp
+
+    @functools.wraps(stamp)
+    def checked(self: Session, event: E) -> E:
+        stamped = stamp(self, event)
+        events_schema.check(as_dict(stamped))
+        return stamped
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "stamp", checked)
+        yield
