@@ -179,9 +179,10 @@ def fit_verdict(folder: Path, dev: Sequence[Clip]) -> VerdictSettings:
     scores = np.array([calibrated.probabilities(row) for row in judged.logits.astype(np.float32)])
     threshold = fit_threshold(replace(judged, scores=scores), rejected=0.05)
     _with_verdict(folder, manifest, verdict)
-    sounds = [clip for clip in dev if clip.emotion == UNKNOWN and clip.corpus != "synthetic"]
+    sounds = [clip for clip in dev if clip.emotion == UNKNOWN]
+    recorded = [clip for clip in sounds if clip.corpus != "synthetic"]
     limit = fit_unknown_above(
-        hear(load(folder), sounds), manifest.labels, threshold=threshold, emotional=0.01
+        hear(load(folder), recorded or sounds), manifest.labels, threshold=threshold, emotional=0.01
     )
     return replace(verdict, threshold=threshold, unknown_above=limit)
 

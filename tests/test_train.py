@@ -1,0 +1,182 @@
+"""Training, figures and export on a small corpus that the test synthesises."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+pytest.importorskip("tensorflow")
+metrics = pytest.importorskip("sklearn.metrics")
+
+from streamser.analysis.encoder import Encoder
+from streamser.analysis.evidence import fading
+from streamser.analysis.head import Head
+from streamser.analysis.normaliser import Normaliser
+from streamser.analysis.pooling import RunningPool
+from streamser.analysis.settings import Settings
+from streamser.analysis.whole import WholeAnalyzer
+from streamser.audio.recording import read_recording
+from streamser.clip import demo_clip
+from streamser.model.bundle import load
+from tests.corpora import ROOT, needs_corpora
+from train.batches import Batch, Examples, Front, TrainingBatches
+from train.corpora import EMOTIONS, ravdess
+from train.evaluation import evaluate
+from train.experiment import Experiment, prepare
+from train.export import export_run
+from train.features import Extractor, to_mfcc
+from train.fit import fit, normaliser_statistics
+from train.judge import answers
+from train.model_card import write_card
+from train.recipe import RECIPES, FitSettings, NetworkSettings, Recipe, RecipeError, load_recipe
+from train.scores import unweighted_recall
+
+RAW = ("01", "03", "04", "05", "06", "07", "08")
+ACTORS = (1, 11, 20, 21, 4, 10, 2, 15)
+
+
+def clip_of(actor: int, emotion: str, speech: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return a stretch of the synthesised speech whose pitch tells the emotion."""
+    import soxr
+
+    rng = np.random.default_rng([actor, int(emotion)])
+    start = int(rng.integers(0, speech.size - 32_000))
+    speed = 0.7 + 0.08 * int(emotion)
+    return np.asarray(soxr.resample(speech[start : start + 32_000], 16_000 * speed, 16_000))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("corpora")
+    speech = np.concatenate(list(read_recording(demo_clip())))[: 16 * 16_000]
+    for actor in ACTORS:
+        folder = root / "ravdess" / f"Actor_{actor:02}"
+        folder.mkdir(parents=True)
+        for emotion in RAW:
+            name = f"03-01-{emotion}-01-01-01-{actor:02}.wav"
+            soundfile.write(folder / name, clip_of(actor, emotion, speech), 16_000)
+    return root
+
+
+@pytest.fixture(scope="module")
+def experiment(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    recipe = dataclasses.replace(
+        load_recipe("streamser-research"),
+        network=NetworkSettings(stem=16, body=16, hidden=16, body_dilations=(1, 2)),
+        fit=FitSettings(passes=2, warmup=0.5, draws=96, batch=16, synthetic_sounds=22),
+    )
+    return prepare(recipe, root=corpus, runs=tmp_path_factory.mktemp("runs"))
+
+
+def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
+    """Fit, go on after an interruption, export, evaluate: what the README says."""
+    halved = dataclasses.replace(experiment.recipe.fit, passes=1)
+    shorter = dataclasses.replace(experiment.recipe, fit=halved)
+    run = {"cache": experiment.cache, "folder": experiment.folder, "seed": 0, "votes": {}}
+    fit(shorter, experiment.split, **run)
+    fit(experiment.recipe, experiment.split, **run)
+    lines = (experiment.folder / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["pass"] for line in lines] == [1, 2]
+
+    folder = tmp_path / "models" / experiment.recipe.name
+    manifest = export_run(experiment, folder=folder, version="0.0.1", licence="none", clips=8)
+    assert manifest.provenance["split_sha256"] == experiment.split.hash
+    bundle = load(folder)
+    figures = evaluate(bundle, experiment)
+    assert set(figures["corpora"]) == {"ravdess", "mean"}
+    assert np.sum(figures["confusion"]) == 28
+    assert list(figures["ua_over_seconds"]) == ["0.5", "1", "1.5", "2", "3", "all"]
+    card = write_card(bundle, experiment, figures).read_text()
+    assert f"{figures['corpora']['mean']['ua']:.1f}" in card
+    assert "{" not in card.split("---", 2)[2]
+    assert (folder / "confusion.svg").stat().st_size > 1000
+
+
+def first_batch(experiment: Experiment, seed: int) -> Batch:
+    recipe = experiment.recipe
+    train = Examples(experiment.split.train, recipe, cache=experiment.cache)
+    front = Front(recipe, Normaliser(normaliser_statistics(train, recipe), keep=1.0))
+    return next(TrainingBatches(train, recipe, front, seed=seed).one_pass(0))
+
+
+def test_draws_depend_on_seed_and_pass_alone(experiment: Experiment) -> None:
+    first, again, other = (first_batch(experiment, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.features, again.features)
+    assert first.features.shape != other.features.shape or not np.array_equal(
+        first.features, other.features
+    )
+
+
+def test_every_emotion_is_drawn_though_one_is_rare(experiment: Experiment) -> None:
+    recipe = experiment.recipe
+    train = Examples(experiment.split.train, recipe, cache=experiment.cache)
+    shares = train.draw_shares(recipe)
+    assert shares.sum() == pytest.approx(1.0)
+    by_emotion = {e: sum(s for s, c in zip(shares, train.clips, strict=True) if c.emotion == e)
+                  for e in EMOTIONS}  # fmt: skip
+    assert min(by_emotion.values()) > 0
+
+
+def test_cached_features_are_what_the_live_path_hears() -> None:
+    """The network hears the same of a clip from the training cache as from the recording."""
+    bundle = load()
+    manifest = bundle.manifest
+    samples = np.concatenate(list(read_recording(demo_clip())))[: 16_000 * 6]
+    features = Extractor(mfcc=manifest.features, gate=Settings().gate)(samples)
+    keep = fading(Settings().half_life)
+    normaliser, encoder = Normaliser(manifest.normaliser, keep=keep), Encoder(bundle)
+    pool = RunningPool(dim=manifest.network.embedding_dim, keep=keep)
+    for frames in to_mfcc(manifest.features, features.log_mel[features.voiced]):
+        pool.push(*encoder.push(normaliser.push(frames)))
+    logits = Head(bundle).logits(pool.pooled())
+    whole = WholeAnalyzer(model=bundle).analyze([samples])
+    assert whole is not None
+    assert whole.speech_seconds <= features.voiced.sum() * 0.08 + 1e-9
+    told = np.log([whole.scores[label] for label in manifest.labels])
+    scaled = logits / manifest.verdict.temperature
+    # The cache keeps decibels as float16.
+    np.testing.assert_allclose(told - told.max(), scaled - scaled.max(), atol=0.25)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60))
+def test_unweighted_recall_is_macro_recall(pairs: list[tuple[int, int]]) -> None:
+    true, found = np.array(pairs).T
+    macro = metrics.recall_score(true, found, labels=np.unique(true), average="macro")
+    assert unweighted_recall(true, found) == pytest.approx(macro)
+
+
+def test_a_wrong_recipe_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    shipped = (RECIPES / "streamser-research.toml").read_text()
+    path.write_text(shipped.replace("passes", "pases"))
+    with pytest.raises(RecipeError, match="pases"):
+        load_recipe(str(path))
+    with pytest.raises(RecipeError, match="streamser-research"):
+        load_recipe("nothing")
+    assert isinstance(load_recipe("streamser-research"), Recipe)
+
+
+@needs_corpora
+def test_analyze_whole_gives_the_figures_of_evaluate(tmp_path: Path) -> None:
+    """`streamser analyze --whole` over a corpus folder is the evaluation, clip by clip."""
+    chosen = [clip for clip in ravdess.READER.read(ROOT) if clip.speaker == "Actor_01"]
+    folder = chosen[0].path.parent
+    command = [sys.executable, "-m", "streamser", "analyze", "--whole", "--format", "jsonl"]
+    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=True)
+    told = {Path(r["path"]).stem: r for r in map(json.loads, done.stdout.splitlines())}
+    judged = answers(load(), chosen)
+    labels = load().manifest.labels
+    for clip, scores, status in zip(judged.clips, judged.scores, judged.status, strict=True):
+        record = told[clip.path.stem]
+        assert record["status"] == status
+        np.testing.assert_allclose([record["scores"][x] for x in labels], scores, atol=1e-5)
