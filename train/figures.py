@@ -47,11 +47,16 @@ def corpus_figures(answers: Answers, labels: tuple[str, ...]) -> dict[str, dict[
     return figures
 
 
+def emotions(labels: tuple[str, ...]) -> list[str]:
+    """The labels that are emotions."""
+    return [label for label in labels if label in EMOTIONS]
+
+
 def confusion(answers: Answers, labels: tuple[str, ...]) -> NDArray[np.int_]:
-    """Counts of true (rows) and found (columns) emotions over all clips, (7, 7)."""
+    """Counts of true (rows) and found (columns) emotions over all clips, as `emotions` orders."""
     voices = spoken(answers)
     true, found = emotion_answers(voices.clips, voices.logits, labels, closed=False)
-    order = [labels.index(emotion) for emotion in EMOTIONS]
+    order = [labels.index(emotion) for emotion in emotions(labels)]
     return np.array([[int(np.sum((true == t) & (found == f))) for f in order] for t in order])
 
 

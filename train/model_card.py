@@ -9,8 +9,14 @@ import numpy as np
 
 from streamser.model.bundle import Bundle
 from train.corpora import CORPORA
-from train.corpora.clip import EMOTIONS
 from train.experiment import Experiment
+from train.figures import emotions
+
+TERMS = {
+    True: "Some of these licences forbid commercial use, so the weights may not be used for it.",
+    False: "All of these licences allow commercial use; name the corpora with the weights.",
+}
+"""Whether the licence of the weights is non-commercial."""
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 
@@ -21,11 +27,13 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
     rows = figures["corpora"]
     present = {clip.corpus for side in experiment.split.sides.values() for clip in side}
     used = [name for name in CORPORA if name in present]
+    spoken = {clip.language for clip in experiment.split.train if clip.language}
     text = TEMPLATE.read_text().format(
         name=manifest.name,
         version=manifest.version,
         license=manifest.license.lower(),
         description=manifest.description,
+        languages=", ".join(sorted(spoken)),
         labels=", ".join(manifest.labels),
         size=sum((bundle.path / name).stat().st_size for name in manifest.files) // 1024,
         ua=f"{rows['mean']['ua']:.1f}",
@@ -53,16 +61,19 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
             f"| {name} | {share['seconds']:.1f} | {share['clips']:.1f} |"
             for name, share in figures["sounds"].items()
         ),
+        terms=TERMS["nc" in manifest.license.lower()],
         boredom=figures["boredom_rejected"],
         licences="\n".join(f"- {name}: {CORPORA[name].licence}" for name in used),
     )
     path = bundle.path / "README.md"
     path.write_text(text)
-    draw_confusion(np.array(figures["confusion"]), bundle.path / "confusion.svg")
+    draw_confusion(
+        np.array(figures["confusion"]), emotions(manifest.labels), bundle.path / "confusion.svg"
+    )
     return path
 
 
-def draw_confusion(counts: np.ndarray, path: Path) -> None:
+def draw_confusion(counts: np.ndarray, names: list[str], path: Path) -> None:
     """Draw the share of each true emotion (rows) that was found as each other (columns)."""
     import matplotlib
 
@@ -73,8 +84,8 @@ def draw_confusion(counts: np.ndarray, path: Path) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, rotation=45, ha="right")
-    axes.set_yticks(range(len(EMOTIONS)), EMOTIONS)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("found")
     axes.set_ylabel("acted")
     for (row, column), share in np.ndenumerate(shares):
