@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from streamser.analysis.evidence import fading
+from streamser.analysis.normaliser import Normaliser
 from streamser.model.bundle import Bundle
 from train import corpora
+from train.batches import Examples, Front, whole_clips
 from train.corpora.clip import BOREDOM, UNKNOWN
 from train.experiment import Experiment
 from train.figures import calibration, confusion, corpus_figures, spoken
+from train.fit import load_fitted, predict
 from train.judge import Heard, answers, emotional_seconds, hear
 from train.over_time import recalls_over_seconds
+from train.scores import unweighted_recalls
 from train.splits import pooled
 
 
@@ -31,9 +36,11 @@ def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
         )["mean"]["ua"]
         for gender in ("female", "male")
     }
+    unquantised = float_recalls(experiment)
     return {
         "model": {"name": bundle.info.name, "sha256": bundle.info.sha256},
         "corpora": _rounded(corpus_figures(judged, labels)),
+        "float_ua": _rounded({name: 100 * ua for name, ua in unquantised.items()}),
         "confusion": confusion(judged, labels).tolist(),
         "calibration": _rounded(calibration(judged, labels)),
         "ua_by_gender": _rounded(genders),
@@ -44,6 +51,16 @@ def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
         },
         "boredom_rejected": _boredom(bundle, experiment),
     }
+
+
+def float_recalls(experiment: Experiment) -> dict[str, float]:
+    """Return the UA of each corpus by the Keras network, over the same features."""
+    recipe = experiment.recipe
+    fitted = load_fitted(recipe, experiment.folder)
+    test = Examples(experiment.split.test, recipe, cache=experiment.cache)
+    front = Front(recipe, Normaliser(fitted.normaliser, keep=fading(recipe.fit.half_life)))
+    logits = predict(fitted.model, list(whole_clips(test, front)))
+    return unweighted_recalls(test.clips, logits, recipe.labels)
 
 
 def _share(heard: list[Heard]) -> dict[str, float]:

@@ -55,6 +55,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         ece=f"{figures['calibration']['ece']:.3f}",
         accuracy=f"{figures['calibration']['accuracy']:.1f}",
         surest=f"{figures['calibration']['accuracy_surest_half']:.1f}",
+        float_ua=f"{figures['float_ua']['mean']:.1f}",
         female=f"{figures['ua_by_gender']['female']:.1f}",
         male=f"{figures['ua_by_gender']['male']:.1f}",
         sounds="\n".join(
