@@ -28,6 +28,7 @@ pcm.stage_right {{ type pulse server "unix:{socket}" }}
 
 def missing() -> str | None:
     """Return what the virtual microphone needs and the machine lacks, as a reason to skip."""
+    plugins = Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")
     packages = {
         "pulseaudio": shutil.which("pulseaudio"),
         "pulseaudio-utils": shutil.which("paplay") and shutil.which("pactl"),
