@@ -33,9 +33,7 @@ def missing() -> str | None:
         "pulseaudio": shutil.which("pulseaudio"),
         "pulseaudio-utils": shutil.which("paplay") and shutil.which("pactl"),
         "libportaudio2": find_library("portaudio"),
-        "libasound2-plugins": any(
-            Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")
-        ),
+        "libasound2-plugins": any(plugins),
     }
     names = " ".join(name for name, found in packages.items() if not found)
     return f"needs apt-get install {names}" if names else None

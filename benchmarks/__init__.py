@@ -1,0 +1,1 @@
+"""What streamser costs, beside others, in one run on one machine."""
