@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from corpora import needs_corpora, samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
 from streamser.events import Emotion, Event, Session, SpeechStarted, Utterance, as_dict
 from streamser.model.bundle import Bundle, load
-from tests.corpora import needs_corpora, samples
 
 Samples = NDArray[np.int16]
 

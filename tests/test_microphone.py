@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import corpora
 import numpy as np
 import pulse
 import pytest
@@ -27,20 +27,9 @@ from streamser.events import Utterance
 pytestmark = pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing()))
 
 ROOT = Path(__file__).parent.parent
-CORPORA = Path(os.environ.get("STREAMSER_CORPORA", ROOT.parent / "shared" / "corpora"))
-RAVDESS = CORPORA / "ravdess" / "Actor_01" / "03-01-05-02-01-01-01.opus"
+RAVDESS = corpora.ROOT / "ravdess" / "Actor_01" / "03-01-05-02-01-01-01.opus"
 PATIENCE = 60.0
 """Seconds after which something that has to come counts as hung."""
-
-WAITING = """\
-import signal
-from streamser.events import to_json
-from streamser.listener import Listener
-with Listener(wait=True) as listener:
-    signal.signal(signal.SIGTERM, lambda *_: listener.stop("terminated"))
-    for event in listener:
-        print(to_json(event), flush=True)
-"""
 
 RECORDING = """\
 import sys
@@ -218,7 +207,7 @@ def test_speech_is_found_at_every_device_rate(
     assert health["overruns"] == health["dropped_s"] == 0
 
 
-@pytest.mark.skipif(not RAVDESS.exists(), reason="needs the corpora (STREAMSER_CORPORA)")
+@corpora.needs_corpora
 def test_recorded_speech_is_found(listening: Listening, server: pulse.PulseServer) -> None:
     assert_heard(listening, server, RAVDESS)
     listening.end()
@@ -273,7 +262,7 @@ def test_a_microphone_that_is_not_there_is_waited_for(
     server: pulse.PulseServer, sentence: Path
 ) -> None:
     server.kill()
-    listening = Listening(server, "-c", WAITING)
+    listening = Listening(server, "-m", "streamser", "listen", "--wait")
     listening.until("session.started")
     assert "no microphone" in listening.until("source.lost")["reason"]
     server.start()

@@ -6,12 +6,12 @@ import functools
 
 import numpy as np
 import pytest
+from corpora import ROOT, needs_corpora
 from numpy.typing import NDArray
 
 from streamser.analysis.analyzer import Analyzer
 from streamser.events import Emotion
 from streamser.model.bundle import Bundle, load
-from tests.corpora import ROOT, needs_corpora
 from train.corpora import esc10
 from train.judge import emotional_seconds, hear
 

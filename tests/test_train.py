@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 pytest.importorskip("tensorflow")
 metrics = pytest.importorskip("sklearn.metrics")
 
+from corpora import ROOT, needs_corpora
+
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.evidence import fading
 from streamser.analysis.head import Head
@@ -28,7 +30,6 @@ from streamser.analysis.whole import WholeAnalyzer
 from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
 from streamser.model.bundle import load
-from tests.corpora import ROOT, needs_corpora
 from train.batches import Batch, Examples, Front, TrainingBatches
 from train.corpora import EMOTIONS, ravdess
 from train.evaluation import evaluate

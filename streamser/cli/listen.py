@@ -18,6 +18,7 @@ examples:
   streamser listen
   streamser listen --input mic:USB | jq -r 'select(.type == "utterance") | .label'
   streamser listen --input talk.flac --fast
+  streamser listen --input mic:USB --wait >> events.jsonl
   arecord -q -t raw -f S16_LE -r 16000 -c 1 | streamser listen --input -"""
 
 
@@ -27,6 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_input(parser)
     parser.add_argument(
         "--fast", action="store_true", help="take a recording as fast as it can be read"
+    )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="where the microphone is not there yet, wait for it instead of failing",
     )
     options.add_model(parser)
     options.add_analysis(parser)
@@ -40,7 +46,7 @@ def run(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> int:
     from streamser.events import to_json
     from streamser.outputs.lines import LineWriter
 
-    listener = options.listener(args, args.input, paced=not args.fast)
+    listener = options.listener(args, args.input, paced=not args.fast, wait=args.wait)
     with listener, Stopping(listener.stop) as stopping:
         lines = LineWriter(sys.stdout.buffer, give_up=lambda: stopping.asked)
         while not listener.ended:

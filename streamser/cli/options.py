@@ -109,7 +109,9 @@ def settings(args: argparse.Namespace) -> Settings:
     return Settings(**{name: value for name, value in wanted.items() if value is not None})
 
 
-def listener(args: argparse.Namespace, spec: str | None, *, paced: bool = True) -> Listener:
+def listener(
+    args: argparse.Namespace, spec: str | None, *, paced: bool = True, wait: bool = False
+) -> Listener:
     """Return a listener to `spec`, not begun yet. Raises SourceError and BundleError."""
     from streamser.audio.inputs import open_source
     from streamser.audio.portaudio import hush
@@ -118,7 +120,7 @@ def listener(args: argparse.Namespace, spec: str | None, *, paced: bool = True) 
     if spec is None or spec == "mic" or spec.startswith("mic:"):
         hush()
     source = open_source(spec, rate=args.rate or 16_000, paced=paced)
-    return Listener(source, model=args.model, settings=settings(args))
+    return Listener(source, model=args.model, settings=settings(args), wait=wait)
 
 
 def _input(text: str) -> str:
