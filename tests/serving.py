@@ -91,6 +91,7 @@ class Serving:
         self.config = folder / "config.toml"
         self.config.write_text(config)
         self.notices: list[str] = []
+        self._signals: set[signal.Signals] = set()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(str(folder / "notify"))
         self._notify.settimeout(PATIENCE)
@@ -128,6 +129,7 @@ class Serving:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
+        self._signals.add(number)
         self.process.send_signal(number)
 
     def notified(self, text: str) -> None:
@@ -136,7 +138,7 @@ class Serving:
 
     def end(self, code: int = 0) -> list[str]:
         """Ask it to end; check how it did, and return its log."""
-        if self.process.poll() is None:
+        if signal.SIGTERM not in self._signals and self.process.poll() is None:
             self.signal(signal.SIGTERM)
         assert self.process.wait(PATIENCE) == code, self.log.seen
         while self.log.next() is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,11 +10,12 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pulse
 import pytest
-from serving import ROOT, SECOND, Serving, SocketClient, speech, until
+from serving import PATIENCE, ROOT, SECOND, Serving, SocketClient, speech, until
 
 from streamser.clip import demo_clip
 
@@ -111,6 +113,35 @@ def test_reload_switches_outputs_and_begins_anew_only_for_another_ear(tmp_path: 
         serving.signal(signal.SIGHUP)
         assert moved.until("session.ended")["reason"] == "reloaded"
         assert moved.until("session.started")["seq"] == 0
+        serving.end()
+
+
+def test_who_does_not_read_loses_the_oldest_and_who_talks_is_cut_off(tmp_path: Path) -> None:
+    with Serving(tmp_path, "[socket]\n[analysis]\ninterval = 0.08\n") as serving:
+        serving.log.until("session started")
+        lazy, quick = SocketClient(serving.socket_path), SocketClient(serving.socket_path)
+        lazy.until("session.started")
+        loud = SocketClient(serving.socket_path)
+        with contextlib.suppress(OSError):
+            loud.socket.sendall(b"x" * 1_000_000)
+        with contextlib.suppress(OSError):
+            loud.rest()
+        # One that only closes its own side, as `nc </dev/null` does, still listens.
+        deaf = SocketClient(serving.socket_path)
+        deaf.socket.shutdown(socket.SHUT_WR)
+
+        reading = threading.Thread(target=quick.rest)
+        reading.start()
+        for _ in range(15):
+            serving.hear(speech())
+        serving.signal(signal.SIGTERM)
+        reading.join(PATIENCE)
+        lazy.rest(), deaf.rest()
+        seqs = [event["seq"] for event in quick.events]
+        assert seqs == list(range(len(seqs)))
+        told = [event["seq"] for event in lazy.events]
+        assert told == sorted(set(told)) and len(told) < len(seqs)
+        assert lazy.events[-1] == deaf.events[-1] == quick.events[-1]  # the end is not dropped
         serving.end()
 
 

@@ -1,16 +1,14 @@
-"""Who may come in: so many at once, so many a second, and who knows the token."""
+"""Who may come in: so many at once, so many a second; and that nobody lingers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
-from streamser.config import Clients, TcpServer
-from streamser.outputs.output import OutputError, Tally
+from streamser.config import Clients
+from streamser.outputs.output import Tally
 
 BURST_SECONDS = 10.0
 GRACE = 2.0
@@ -95,39 +93,3 @@ class Door:
             visit.cancel()
         if self._visits:
             await asyncio.wait(self._visits, timeout=GRACE)
-
-
-def secret(value: str | None, path: str | None, what: str) -> str | None:
-    """Return a secret that stands in the configuration or in a file. Raises OutputError."""
-    if path is None:
-        return value
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            text = file.readline(4096).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise OutputError(f"{what} {path}: {getattr(error, 'strerror', 'not UTF-8')}") from None
-    if not text:
-        raise OutputError(f"{what} {path}: its first line is empty")
-    return text
-
-
-class Token:
-    """The token that a server asks for, if it does."""
-
-    def __init__(self, server: TcpServer) -> None:
-        """Raises OutputError."""
-        token = secret(server.token, server.token_file, "token_file")
-        if token is not None and len(token) < 16:
-            raise OutputError(f"token_file {server.token_file}: has to have 16 characters or more")
-        self._token = None if token is None else token.encode()
-
-    def admits(self, authorization: str | None) -> bool:
-        """Return whether a header `Authorization: Bearer TOKEN` shows the token, or none is asked.
-
-        How long it takes tells nothing about the token.
-        """
-        if self._token is None:
-            return True
-        kind, _, shown = (authorization or "").partition(" ")
-        right = hmac.compare_digest(shown.strip().encode("utf-8", "replace"), self._token)
-        return right and kind.lower() == "bearer"

@@ -52,7 +52,8 @@ class Switchboard:
     def push(self, events: Sequence[Event]) -> None:
         """Let all outputs have these events."""
         for event in events:
-            line = to_json(event)
+            # A path that is no UTF-8 stays an escape, so that the line can be sent.
+            line = to_json(event).encode("utf-8", "backslashreplace").decode()
             self._snapshot.push(event, line)
             for _, output in self._outputs.values():
                 output.push(event, line)
@@ -88,7 +89,31 @@ class Switchboard:
 
         return Hosted(self._network, UnixServer(section))
 
+    def _websocket(self, section: Any) -> Output:
+        from streamser.outputs.websocket import WebSocketServer
+
+        return Hosted(self._network, WebSocketServer(section))
+
+    def _metrics(self, section: Any) -> Output:
+        from streamser.outputs.metrics import MetricsServer
+
+        return Hosted(self._network, MetricsServer(section, self._flow, self.tallies))
+
+    def _mqtt(self, section: Any) -> Output:
+        from streamser.outputs.mqtt import MqttClient
+
+        return MqttClient(section, self._flow)
+
+    def _file(self, section: Any) -> Output:
+        from streamser.outputs.rotating import RotatingFile
+
+        return RotatingFile(section)
+
 
 _ROOMS: Mapping[str, Callable[[Switchboard, Any], Output]] = {
     "socket": Switchboard._socket,
+    "websocket": Switchboard._websocket,
+    "metrics": Switchboard._metrics,
+    "mqtt": Switchboard._mqtt,
+    "file": Switchboard._file,
 }

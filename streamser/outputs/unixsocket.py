@@ -77,7 +77,7 @@ class UnixServer:
         hearing = asyncio.create_task(_hear(reader, seat))
         try:
             while (line := await seat.take()) is not None:
-                writer.write(line.encode("utf-8", "backslashreplace") + b"\n")
+                writer.write(line.encode() + b"\n")
                 async with asyncio.timeout(STUCK):
                     await writer.drain()
         finally:

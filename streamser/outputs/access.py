@@ -1,0 +1,59 @@
+"""Who knows the token, and what a certificate makes safe."""
+
+from __future__ import annotations
+
+import hmac
+import ssl
+from pathlib import Path
+
+from streamser.config import TcpServer
+from streamser.outputs.output import OutputError
+
+
+def secret(value: str | None, path: str | None, what: str) -> str | None:
+    """Return a secret that stands in the configuration or in a file. Raises OutputError."""
+    if path is None:
+        return value
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.readline(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OutputError(f"{what} {path}: {getattr(error, 'strerror', 'not UTF-8')}") from None
+    if not text:
+        raise OutputError(f"{what} {path}: its first line is empty")
+    return text
+
+
+class Token:
+    """The token that a server asks for, if it does."""
+
+    def __init__(self, server: TcpServer) -> None:
+        """Raises OutputError."""
+        token = secret(server.token, server.token_file, "token_file")
+        if token is not None and len(token) < 16:
+            raise OutputError(f"token_file {server.token_file}: has to have 16 characters or more")
+        self._token = None if token is None else token.encode()
+
+    def admits(self, authorization: str | None) -> bool:
+        """Return whether a header `Authorization: Bearer TOKEN` shows the token, or none is asked.
+
+        How long it takes tells nothing about the token.
+        """
+        if self._token is None:
+            return True
+        kind, _, shown = (authorization or "").partition(" ")
+        right = hmac.compare_digest(shown.strip().encode("utf-8", "replace"), self._token)
+        return right and kind.lower() == "bearer"
+
+
+def tls(server: TcpServer) -> ssl.SSLContext | None:
+    """Return what speaks TLS with the server's certificate, if it has one. Raises OutputError."""
+    if server.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(server.certificate, server.key)
+    except OSError as error:  # ssl.SSLError, too
+        where = f"certificate {server.certificate}, key {server.key}"
+        raise OutputError(f"{where}: {error.strerror or error}") from None
+    return context

@@ -1,0 +1,146 @@
+"""Events as JSON Lines in a file that is turned over before it grows large."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+from streamser.config import File
+from streamser.events import Event
+from streamser.log import Log
+from streamser.outputs.mailbox import Mailbox
+from streamser.outputs.output import OutputError, Tally
+
+WAITING = 4096
+"""Lines that may wait for a slow disk; then the oldest is dropped and counted."""
+
+CLOSE_TIMEOUT = 2.0
+
+_log = Log("file")
+
+
+class RotatingFile:
+    """Writes on a thread of its own: a disk that is slow, full or gone holds nothing up.
+
+    What cannot be written is dropped and counted; whole lines alone stay in the file. A file that
+    somebody else moved away is begun anew.
+    """
+
+    name = "file"
+
+    def __init__(self, section: File) -> None:
+        self.tally = Tally()
+        self._path = Path(section.path).expanduser()
+        self._largest = round(section.max_mb * 1e6)
+        self._keep = section.keep
+        self._mailbox: Mailbox[str] = Mailbox(WAITING, self._wake)
+        self._something = threading.Event()
+        self._closing = False
+        self._failure: str | None = None
+        self._descriptor: int | None = None
+        self._told = False  # whether a problem that lasts was told
+        self._unwritten = 0
+        self._thread = threading.Thread(target=self._run, name="file", daemon=True)
+
+    def open(self) -> None:
+        """Open the file, for this user alone if it is new. Raises OutputError."""
+        try:
+            self._open()
+        except OSError as error:
+            raise OutputError(f"{self._path}: {error.strerror}") from None
+        self._thread.start()
+        _log.info("open", path=self._path)
+
+    def push(self, event: Event, line: str) -> None:
+        """Let the thread write a line."""
+        self._mailbox.put(line)
+
+    def failure(self) -> str | None:
+        """Return why the thread cannot go on, if so."""
+        return self._failure
+
+    def close(self) -> None:
+        """Write what waits, and close the file."""
+        self._closing = True
+        self._something.set()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_TIMEOUT)
+
+    def _wake(self) -> None:
+        self._something.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._something.wait()
+                self._something.clear()
+                self._write(self._mailbox.take())
+            self._write(self._mailbox.take())
+            if self._descriptor is not None:
+                with contextlib.suppress(OSError):
+                    os.fsync(self._descriptor)
+                os.close(self._descriptor)
+        except Exception as error:
+            self._failure = f"{type(error).__name__}: {error}"
+
+    def _write(self, lines: list[str]) -> None:
+        for line in lines:
+            content = line.encode() + b"\n"
+            try:
+                self._append(content)
+            except OSError as error:
+                self._unwritten += 1
+                if not self._told:
+                    self._told = True
+                    _log.error("events are lost", path=self._path, reason=error.strerror)
+            else:
+                if self._told:
+                    self._told = False
+                    _log.info("events are written again", path=self._path, lost=self._unwritten)
+        self.tally.lost = self._unwritten + self._mailbox.lost
+
+    def _append(self, content: bytes) -> None:
+        if self._moved_away():
+            self._open()
+        assert self._descriptor is not None
+        size = os.fstat(self._descriptor).st_size
+        if size and size + len(content) > self._largest:
+            self._turn_over()
+            size = 0
+        try:
+            written = os.write(self._descriptor, content)
+            if written < len(content):
+                os.write(self._descriptor, content[written:])
+        except OSError:
+            os.ftruncate(self._descriptor, size)  # no half lines
+            raise
+
+    def _moved_away(self) -> bool:
+        if self._descriptor is None:
+            return True
+        try:
+            return not os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        except FileNotFoundError:
+            return True
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self._path, flags, 0o600)
+        before, self._descriptor = self._descriptor, descriptor
+        if before is not None:
+            os.close(before)
+
+    def _turn_over(self) -> None:
+        for number in range(self._keep, 0, -1):
+            older = self._old(number - 1)
+            if older.exists():
+                older.replace(self._old(number))
+        if not self._keep:
+            self._path.unlink()
+        self._open()
+
+    def _old(self, number: int) -> Path:
+        return self._path if number == 0 else Path(f"{self._path}.{number}")
