@@ -1,0 +1,265 @@
+"""MQTT with Debian's mosquitto: state, discovery, last will, and a broker that goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import events_schema
+import paho.mqtt.client as paho
+import pytest
+from serving import PATIENCE, SECOND, Serving, free_port, speech, until
+
+from streamser.config import Mqtt
+from streamser.events import ModelInfo, SessionStarted
+from streamser.flow import Flow
+from streamser.outputs.homeassistant import discovery
+
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="needs apt-get install mosquitto")
+
+
+class Broker:
+    """A mosquitto of our own."""
+
+    def __init__(self, folder: Path, *more: str) -> None:
+        self.port = free_port()
+        self._config = folder / "mosquitto.conf"
+        user = "user root\n" if os.getuid() == 0 else ""
+        lines = [f"listener {self.port} 127.0.0.1", *more]
+        self._config.write_text(user + "\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert MOSQUITTO is not None
+        quiet = subprocess.DEVNULL
+        command = [MOSQUITTO, "-c", str(self._config)]
+        self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
+        until(self.answers)
+
+    def answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+class Subscriber:
+    """Hears everything that a broker has."""
+
+    def __init__(self, port: int, **login: str) -> None:
+        self.messages: queue.Queue[tuple[str, str, bool]] = queue.Queue()
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        if login:
+            self.client.username_pw_set(**login)
+        self.client.on_message = self._hear
+        ready = threading.Event()
+        self.client.on_subscribe = lambda *_: ready.set()
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        self.client.subscribe("#", qos=1)
+        assert ready.wait(PATIENCE)
+
+    def _hear(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
+        self.messages.put((message.topic, message.payload.decode(), message.retain))
+
+    def until(self, topic: str, **fields: Any) -> Any:
+        """Return the next message on a topic whose JSON holds these fields."""
+        while True:
+            heard, payload, _ = self.messages.get(timeout=PATIENCE)
+            if heard != topic:
+                continue
+            value = json.loads(payload) if payload[:1] == "{" else payload
+            if all(value[key] == wanted for key, wanted in fields.items()):
+                return value
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path, "allow_anonymous true")
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@needs_broker
+def test_home_assistant_finds_it_and_follows(tmp_path: Path, broker: Broker) -> None:
+    config = f"[mqtt]\nport = {broker.port}\nid = 'ear'\nevents = true\n"
+    home = Subscriber(broker.port)
+    with Serving(tmp_path, config) as serving:
+        found = home.until("homeassistant/device/ear/config")
+        assert found["dev"]["ids"] == ["ear"] and found["o"]["name"] == "streamser"
+        assert set(found["cmps"]) == {"emotion", "confidence", "valence", "arousal", "speaking"}
+        assert home.until("streamser/ear/state")["emotion"] is None
+        serving.hear(SECOND)
+        home.until("streamser/ear/state", speaking=False)
+        serving.hear(speech() + SECOND)
+        home.until("streamser/ear/state", speaking=True)
+        home.until("streamser/ear/state", speaking=False)
+        serving.hear(SECOND)
+
+        # Home Assistant was started anew and asks.
+        home.client.publish("homeassistant/status", "online", qos=1)
+        again = home.until("homeassistant/device/ear/config")
+        assert again == found
+        state = home.until("streamser/ear/state")
+        assert state["emotion"] in [None, *found["cmps"]["emotion"]["options"]]
+        assert -1 <= state["valence"] <= 1 and 0 <= state["confidence"] <= 1
+
+        # Who comes late finds all of it retained.
+        late = Subscriber(broker.port)
+        assert late.until("streamser/ear/state") == state
+        late.close()
+
+        serving.signal(signal.SIGTERM)
+        while home.until("streamser/ear/events")["type"] != "session.ended":
+            pass
+        serving.end()
+    home.close()
+
+
+@needs_broker
+def test_every_event_is_published_if_wanted(tmp_path: Path, broker: Broker) -> None:
+    config = f"[mqtt]\nport = {broker.port}\nid = 'ear'\nevents = true\nhome_assistant = ''\n"
+    home = Subscriber(broker.port)
+    with Serving(tmp_path, config) as serving:
+        serving.log.until("connected")
+        serving.hear(SECOND + speech() + SECOND)
+        time.sleep(0.5)
+        serving.signal(signal.SIGTERM)
+        seqs = []
+        while True:
+            event = events_schema.check(home.until("streamser/ear/events"))
+            seqs.append(event["seq"])
+            if event["type"] == "session.ended":
+                break
+        assert seqs == list(range(seqs[0], seqs[-1] + 1)) and len(seqs) > 10
+        serving.end()
+    topics = {topic for topic, *_ in list(home.messages.queue)}
+    assert not any(topic.startswith("homeassistant") for topic in topics)
+    home.close()
+
+
+@needs_broker
+def test_the_last_will_and_the_farewell(tmp_path: Path, broker: Broker) -> None:
+    config = f"[mqtt]\nport = {broker.port}\nid = 'ear'\nkeepalive = 5\n"
+    home = Subscriber(broker.port)
+    (tmp_path / "one").mkdir()
+    with Serving(tmp_path / "one", config) as serving:
+        assert home.until("streamser/ear/availability") == "offline"  # no audio yet
+        stop = threading.Event()
+
+        def talk() -> None:
+            while not stop.wait(0.05):
+                serving.hear(speech()[:16_000])
+
+        talking = threading.Thread(target=talk)
+        talking.start()
+        assert home.until("streamser/ear/availability") == "online"
+        stop.set()
+        talking.join()
+        serving.process.kill()
+        assert home.until("streamser/ear/availability") == "offline"
+    (tmp_path / "two").mkdir()
+    with Serving(tmp_path / "two", config) as serving:
+        assert home.until("streamser/ear/availability") == "offline"
+        for _ in range(5):
+            serving.hear(speech())
+        assert home.until("streamser/ear/availability") == "online"
+        serving.end()
+        assert home.until("streamser/ear/availability") == "offline"
+    home.close()
+
+
+@needs_broker
+def test_a_broker_that_comes_late_goes_and_returns(tmp_path: Path) -> None:
+    broker = Broker(tmp_path, "allow_anonymous true")
+    config = f"[mqtt]\nport = {broker.port}\nid = 'ear'\n[socket]\n"
+    with Serving(tmp_path, config) as serving:
+        try:
+            serving.log.until("the broker does not answer")
+            serving.hear(SECOND + speech() + SECOND)
+            broker.start()
+            serving.log.until("connected")
+            home = Subscriber(broker.port)
+            state = home.until("streamser/ear/state")
+            assert state["status"] is not None  # of what was said while nobody listened
+            home.close()
+            broker.stop()
+            serving.log.until("the broker went away")
+            serving.hear(speech())
+            broker.start()
+            serving.log.until("connected")
+            serving.end()
+        finally:
+            broker.stop()
+
+
+@needs_broker
+def test_user_password_and_tls(tmp_path: Path) -> None:
+    from test_websocket import certificate
+
+    cert, key = certificate(tmp_path)
+    passwords = tmp_path / "passwords"
+    command = ["mosquitto_passwd", "-b", "-c", str(passwords), "robot", "secret of mine"]
+    subprocess.run(command, check=True, capture_output=True)
+    broker = Broker(
+        tmp_path,
+        f"certfile {cert}",
+        f"keyfile {key}",
+        "allow_anonymous false",
+        f"password_file {passwords}",
+    )
+    broker.start()
+    (tmp_path / "password").write_text("secret of mine\n")
+    config = f"[mqtt]\nhost = 'localhost'\nport = {broker.port}\ntls = true\nca = '{cert}'\n"
+    try:
+        with Serving(tmp_path, config + "user = 'robot'\npassword = 'wrong'\n") as serving:
+            assert "refuses" in serving.log.until("the broker")
+            serving.config.write_text(
+                config + f"user = 'robot'\npassword_file = '{tmp_path}/password'\n"
+            )
+            serving.signal(signal.SIGHUP)
+            serving.log.until("connected")
+            log = serving.end()
+            assert not any("secret of mine" in line for line in log)
+    finally:
+        broker.stop()
+
+
+def test_discovery_says_what_home_assistant_needs() -> None:
+    model = ModelInfo(name="m", version="1", sha256="0" * 64, labels=("neutral", "sad", "unknown"))
+    session = SessionStarted(t=0.0, version="9", model=model, source="mic", sample_rate=48_000)
+    found = discovery(session, id="ear", state_topic="a/state", availability_topic="a/availability")
+    assert found["cmps"]["emotion"]["options"] == ["neutral", "sad"]
+    for key, component in found["cmps"].items():
+        assert component["p"] in ("sensor", "binary_sensor")
+        assert component["unique_id"] == f"ear_{key}"
+        assert component["value_template"].count("{{") == component["value_template"].count("}}")
+    assert "state_class" not in found["cmps"]["emotion"]
+    assert found["qos"] == 1 and found["state_topic"] == "a/state"
+
+
+def test_a_name_is_made_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamser.outputs.mqtt import MqttClient
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "my robot.local/#")
+    assert MqttClient(Mqtt(), Flow())._id == "streamser-my_robot_local__"
