@@ -85,7 +85,12 @@ class Serving:
     """`streamser serve` with a configuration; to be used in a `with`."""
 
     def __init__(
-        self, folder: Path, config: str, *, env: dict[str, str] | None = None, mic: str = "-"
+        self,
+        folder: Path,
+        config: str,
+        *,
+        env: dict[str, str] | None = None,
+        mic: str = "-",
     ) -> None:
         self.folder = folder
         self.config = folder / "config.toml"
