@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """When it is full, the oldest item is dropped and counted."""
+    """When it is full, the oldest item is dropped."""
 
     def __init__(
         self,
@@ -22,23 +22,24 @@ class Mailbox(Generic[T]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`wake` is called, by who puts, when the first item lies in the empty box."""
-        self.lost = 0
         self._items: deque[T] = deque(maxlen=size)
         self._lock = threading.Lock()
         self._wake = wake
         self._clock = clock
         self._since: float | None = None
 
-    def put(self, item: T) -> None:
-        """Leave an item."""
+    def put(self, item: T) -> T | None:
+        """Leave an item; return the one that was dropped for it, if any."""
         with self._lock:
             first = not self._items
             if first:
                 self._since = self._clock()
-            self.lost += len(self._items) == self._items.maxlen
+            full = len(self._items) == self._items.maxlen
+            dropped = self._items[0] if full else None
             self._items.append(item)
         if first:
             self._wake()
+        return dropped
 
     def take(self) -> list[T]:
         """Return all items, the oldest first, and leave none."""

@@ -67,13 +67,10 @@ class Network:
             raise TimeoutError("the network thread does not answer") from None
 
     def post(self, service: Service, event: Event, line: str) -> None:
-        """Let a service publish an event, soon."""
-        self._mailbox.put((service, event, line))
-
-    @property
-    def lost(self) -> int:
-        """Events that the loop was too slow for."""
-        return self._mailbox.lost
+        """Let a service publish an event, soon; when the loop is slow, the oldest is lost."""
+        dropped = self._mailbox.put((service, event, line))
+        if dropped is not None:
+            dropped[0].tally.lost += 1
 
     def failure(self) -> str | None:
         """Return why the thread cannot go on, if so."""

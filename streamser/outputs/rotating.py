@@ -41,7 +41,6 @@ class RotatingFile:
         self._failure: str | None = None
         self._descriptor: int | None = None
         self._told = False  # whether a problem that lasts was told
-        self._unwritten = 0
         self._thread = threading.Thread(target=self._run, name="file", daemon=True)
 
     def open(self) -> None:
@@ -55,7 +54,8 @@ class RotatingFile:
 
     def push(self, event: Event, line: str) -> None:
         """Let the thread write a line."""
-        self._mailbox.put(line)
+        if self._mailbox.put(line) is not None:
+            self.tally.lost += 1
 
     def failure(self) -> str | None:
         """Return why the thread cannot go on, if so."""
@@ -91,15 +91,14 @@ class RotatingFile:
             try:
                 self._append(content)
             except OSError as error:
-                self._unwritten += 1
+                self.tally.lost += 1
                 if not self._told:
                     self._told = True
                     _log.error("events are lost", path=self._path, reason=error.strerror)
             else:
                 if self._told:
                     self._told = False
-                    _log.info("events are written again", path=self._path, lost=self._unwritten)
-        self.tally.lost = self._unwritten + self._mailbox.lost
+                    _log.info("events are written again", path=self._path, lost=self.tally.lost)
 
     def _append(self, content: bytes) -> None:
         if self._moved_away():
