@@ -168,3 +168,16 @@ def test_the_command_fails_with_one_line(tmp_path: Path) -> None:
     done = command("--config", str(tmp_path / "c.toml"))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"streamser: {tmp_path}/c.toml, line 2: mqtt.hots is not a known field\n"
+
+
+def test_the_example_in_the_readme_does(tmp_path: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    example = readme.partition("```toml\n")[2].partition("```")[0]
+    config = load(tmp_path, example)
+    assert all((config.socket, config.websocket, config.metrics, config.mqtt, config.file))
+    for kept in ("127.0.0.1:8767", "127.0.0.1:9767", "queue of\n  256 events", "10 MB, five"):
+        assert kept in readme
+    assert (Config().socket, config.websocket and config.websocket.port) == (None, 8767)
+    assert config.metrics and config.metrics.port == 9767
+    assert config.file and (config.file.max_mb, config.file.keep) == (10.0, 5)
+    assert config.socket and config.socket.queue == 256

@@ -84,7 +84,7 @@ def test_hostile_and_slow_peers_cost_the_others_nothing(tmp_path: Path) -> None:
     )
     with Serving(tmp_path, config) as serving, contextlib.ExitStack() as open_ones:
         serving.log.until("session started")
-        honest = open_ones.enter_context(connect(f"ws://127.0.0.1:{port}"))
+        honest = open_ones.enter_context(connect(f"ws://127.0.0.1:{port}", close_timeout=1))
 
         def raw(say: bytes = b"") -> socket.socket:
             peer = socket.create_connection(("127.0.0.1", port))
