@@ -10,14 +10,22 @@ import socket
 import ssl
 import subprocess
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import events_schema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from serving import PATIENCE, SECOND, TOKEN, Serving, free_port, speech, until
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Request
 from websockets.sync.client import ClientConnection, connect
+
+from streamser.config import WebSocket
+from streamser.outputs.websocket import WebSocketServer
 
 
 def events(client: ClientConnection) -> list[dict[str, Any]]:
@@ -171,6 +179,31 @@ def test_tls_and_a_token_from_a_file_beyond_loopback(tmp_path: Path) -> None:
         assert b"HTTP" not in answer
         plain.close()
         assert not any("level=error" in line for line in serving.end())
+
+
+VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=40)
+
+
+class Asking:
+    """Stands in for a connection: says how it would answer."""
+
+    def respond(self, status: HTTPStatus, text: str) -> int:
+        assert text.endswith("\n")
+        return int(status)
+
+
+@settings(max_examples=10_000, deadline=None)
+@given(
+    path=st.one_of(st.text(max_size=60), st.text(max_size=60).map(lambda text: "/?" + text)),
+    shown=st.one_of(st.none(), VISIBLE, VISIBLE.map("Bearer ".__add__)),
+)
+def test_whatever_is_asked_nobody_comes_in_without_the_token(path: str, shown: str | None) -> None:
+    headers = Headers() if shown is None else Headers(Authorization=shown)
+    answer = SERVER._admit(Asking(), Request(path, headers))  # type: ignore[arg-type]
+    assert answer in (401, 404)
+
+
+SERVER = WebSocketServer(WebSocket(token=TOKEN))
 
 
 def test_what_stands_in_the_way_is_told(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
-"""Who knows the token, and what a certificate makes safe."""
+"""How a server on the network is reached: its addresses, its token, its certificate."""
 
 from __future__ import annotations
 
 import hmac
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from streamser.config import TcpServer
 from streamser.outputs.output import OutputError
@@ -57,3 +59,9 @@ def tls(server: TcpServer) -> ssl.SSLContext | None:
         where = f"certificate {server.certificate}, key {server.key}"
         raise OutputError(f"{where}: {error.strerror or error}") from None
     return context
+
+
+def addresses(sockets: Iterable[Any]) -> str:
+    """Return where a server listens, such as `127.0.0.1:80`."""
+    names = (socket.getsockname()[:2] for socket in sockets)
+    return ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in names)

@@ -9,7 +9,7 @@ from streamser.config import Metrics
 from streamser.events import Event
 from streamser.flow import Flow
 from streamser.log import Log
-from streamser.outputs.access import Token, tls
+from streamser.outputs.access import Token, addresses, tls
 from streamser.outputs.door import Door
 from streamser.outputs.output import OutputError, Tally
 from streamser.outputs.prometheus import CONTENT_TYPE, Measures
@@ -67,8 +67,7 @@ class MetricsServer:
             )
         except OSError as error:
             raise OutputError(f"{host} port {port}: {error.strerror or error}") from None
-        at = [socket.getsockname()[:2] for socket in self._server.sockets]
-        _log.info("open", at=at, tls=self._tls is not None)
+        _log.info("open", at=addresses(self._server.sockets), tls=self._tls is not None)
 
     def publish(self, event: Event, line: str) -> None:
         """Count an event."""

@@ -106,8 +106,8 @@ class MqttClient:
                 farewell = self._publish("availability", OFFLINE)
             if farewell is not None:
                 farewell.wait_for_publish(GRACE)
-        self._client.disconnect()
         self._thread = None
+        self._client.disconnect()
         # It joins paho's thread, which may be waiting for a name server.
         leaving = threading.Thread(target=self._client.loop_stop, name="mqtt end", daemon=True)
         leaving.start()

@@ -8,7 +8,7 @@ import functools
 import logging
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -18,7 +18,7 @@ from websockets.typing import Origin
 from streamser.config import WebSocket
 from streamser.events import Event
 from streamser.log import Log
-from streamser.outputs.access import Token, tls
+from streamser.outputs.access import Token, addresses, tls
 from streamser.outputs.audience import Audience, Seat
 from streamser.outputs.door import GRACE, Bucket, Door
 from streamser.outputs.output import OutputError, Tally
@@ -63,6 +63,7 @@ class WebSocketServer:
         """Begin to serve. Raises OutputError."""
         quiet = logging.getLogger("streamser.websocket.peers")
         quiet.setLevel(logging.CRITICAL)  # what peers do wrong is counted
+        patience: dict[str, Any] = {"ssl_handshake_timeout": HANDSHAKE} if self._tls else {}
         try:
             self._server = await serve(
                 self._serve,
@@ -82,12 +83,12 @@ class WebSocketServer:
                 max_queue=4,
                 write_limit=BUFFER,
                 logger=quiet,
+                **patience,
             )
         except OSError as error:
             where = f"{self._section.host} port {self._section.port}"
             raise OutputError(f"{where}: {error.strerror or error}") from None
-        at = [socket.getsockname()[:2] for socket in self._server.sockets]
-        _log.info("open", at=at, tls=self._tls is not None)
+        _log.info("open", at=addresses(self._server.sockets), tls=self._tls is not None)
 
     def publish(self, event: Event, line: str) -> None:
         """Let clients have an event."""
@@ -108,12 +109,12 @@ class WebSocketServer:
             await asyncio.wait_for(self._server.wait_closed(), GRACE)
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        url = urlsplit(request.path)
-        if url.path != "/":
+        path, _, query = request.path.partition("?")
+        if path != "/":
             return connection.respond(HTTPStatus.NOT_FOUND, "there is only /\n")
         shown = request.headers.get_all("Authorization")
         # A page in a browser can set no header.
-        shown += [f"Bearer {token}" for token in parse_qs(url.query).get("token", ())]
+        shown += [f"Bearer {token}" for token in parse_qs(query).get("token", ())]
         if not self._token.admits(shown[0] if shown else None):
             return connection.respond(HTTPStatus.UNAUTHORIZED, "show the token\n")
         return None
