@@ -67,17 +67,13 @@ class Daemon:
         return code
 
     def _run(self) -> int:
+        self._heed()
         try:
-            self._config = self._layers.load()
+            self._config = self._load()
         except ConfigError as error:
             _log.error("ending", reason=str(error))
             return MISCONFIGURED
         configure(self._config.log.format, self._config.log.level)
-        if not any(getattr(self._config, name) for name in OUTPUTS):
-            mend = f"add a section to the configuration, or --set one of {' '.join(OUTPUTS)}"
-            _log.error("ending", reason="no output is on", mend=mend)
-            return MISCONFIGURED
-        self._heed()
         listener: Listener | None = _listener(self._config)
         if failures := self._outputs.apply(self._config):
             _log.error("ending", reason="; ".join(failures))
@@ -91,6 +87,14 @@ class Daemon:
                 return FAILED
             listener, self._next = self._next, None
         return DONE
+
+    def _load(self) -> Config:
+        """Return the configuration. Raises ConfigError."""
+        config = self._layers.load()
+        if not any(getattr(config, name) for name in OUTPUTS):
+            outputs = " ".join(f"[{name}]" for name in OUTPUTS)
+            raise ConfigError(f"no output is on: add one of the sections {outputs}, or --set one")
+        return config
 
     def _heed(self) -> None:
         """Take signals, and the death of any thread, as something to do after the next poll."""
@@ -134,7 +138,7 @@ class Daemon:
         """Read the configuration again; one that does not do changes nothing."""
         self._notifier.reloading()
         try:
-            config = self._layers.load()
+            config = self._load()
             before = (self._config.listen, self._config.analysis)
             if (config.listen, config.analysis) != before:
                 self._next = _listener(config)

@@ -100,6 +100,9 @@ def test_reload_switches_outputs_and_begins_anew_only_for_another_ear(tmp_path: 
         serving.signal(signal.SIGHUP)
         told = serving.log.until("not reloaded")
         assert "line 2: socket.path has to be text" in told
+        serving.config.write_text("")
+        serving.signal(signal.SIGHUP)
+        assert "no output is on" in serving.log.until("not reloaded")
 
         serving.config.write_text(f"[socket]\npath = '{other}'\n")
         serving.signal(signal.SIGHUP)
@@ -159,7 +162,7 @@ def test_what_cannot_go_on_ends_with_a_reason(tmp_path: Path) -> None:
     assert "c.toml, line 2: socket.clients has to be from 1 to 10000" in done.stderr
     config.write_text("")
     done = run("--config", str(config))
-    assert done.returncode == 2 and 'reason="no output is on"' in done.stderr
+    assert done.returncode == 2 and 'reason="no output is on: add one of' in done.stderr
     done = run("--config", str(config), "--set", "socket")
     assert done.returncode == 1 and "there is no $XDG_RUNTIME_DIR" in done.stderr
     done = run("--config", str(config), "--set", f"socket.path={tmp_path}/s", "--model", "none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -54,6 +55,41 @@ def test_a_client_gets_the_session_and_its_end(tmp_path: Path) -> None:
                 assert events(client)[-1]["reason"] == events(late)[-1]["reason"] == "terminated"
             assert client.close_code == 1001
         serving.end()
+
+
+FLAG = "--experimental-websocket"
+"""Before Node.js 22 a WebSocket is asked for; later it does no harm."""
+
+NODE = """\
+const socket = new WebSocket(process.argv[1]);
+const kinds = [];
+socket.onmessage = (message) => kinds.push(JSON.parse(message.data).type);
+socket.onclose = (close) => console.log(close.code, ...kinds);
+"""
+
+
+def has_websocket(program: str) -> bool:
+    if shutil.which(program) is None:
+        return False
+    done = subprocess.run([program, FLAG, "-e", "new WebSocket"], capture_output=True, text=True)
+    return "is not defined" not in done.stderr and "bad option" not in done.stderr
+
+
+@pytest.mark.skipif(not has_websocket("node"), reason="needs Node.js 20.10 or newer")
+def test_a_client_in_javascript(tmp_path: Path) -> None:
+    port = free_port()
+    with Serving(tmp_path, f"[websocket]\nport = {port}\n") as it:
+        it.log.until("session started")
+        command = ["node", FLAG, "-e", NODE, f"ws://127.0.0.1:{port}/"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as node:
+            time.sleep(1.0)
+            it.hear(speech() + SECOND)
+            time.sleep(0.5)
+            it.end()
+            told, _ = node.communicate(timeout=PATIENCE)
+        code, *kinds = told.split()
+        assert code == "1001" and (kinds[0], kinds[-1]) == ("session.started", "session.ended")
+        assert "utterance" in kinds
 
 
 def test_strangers_and_web_pages_are_refused(tmp_path: Path) -> None:
