@@ -188,7 +188,7 @@ def test_senseless_settings_are_refused(wrong: dict[str, float]) -> None:
 
 
 def test_nothing_grows() -> None:
-    """What the package holds after two minutes of audio is what it held after half a minute."""
+    """Three minutes of audio, 2500 hops, leave nothing behind but what Python keeps for reuse."""
     analyzer = Analyzer(model=bundle())
     ours = tracemalloc.Filter(True, str(Path(streamser.__file__).parent / "*"), all_frames=True)
 
@@ -202,9 +202,9 @@ def test_nothing_grows() -> None:
     try:
         analyzer.push(clip())
         before = held()
-        for _ in range(4):
+        for _ in range(8):
             analyzer.push(clip())
-        assert held() - before < 4096
+        assert held() - before < 16_384
     finally:
         tracemalloc.stop()
 
