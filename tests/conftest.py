@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tracemalloc
 from collections.abc import Iterator
 
 import events_schema
@@ -18,7 +19,8 @@ def every_event_fits_the_schema() -> Iterator[None]:
     @functools.wraps(stamp)
     def checked(self: Session, event: E) -> E:
         stamped = stamp(self, event)
-        events_schema.check(as_dict(stamped))
+        if not tracemalloc.is_tracing():  # what a test measures is not to be this check
+            events_schema.check(as_dict(stamped))
         return stamped
 
     with pytest.MonkeyPatch.context() as patch:
