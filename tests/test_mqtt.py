@@ -19,11 +19,13 @@ import events_schema
 import paho.mqtt.client as paho
 import pytest
 from serving import PATIENCE, SECOND, Serving, free_port, speech, until
+from test_websocket import certificate
 
 from streamser.config import Mqtt
-from streamser.events import ModelInfo, SessionStarted
+from streamser.events import ModelInfo, SessionEnded, SessionStarted
 from streamser.flow import Flow
 from streamser.outputs.homeassistant import discovery
+from streamser.outputs.mqtt import MqttClient
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="needs apt-get install mosquitto")
@@ -50,6 +52,10 @@ class Broker:
     def answers(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def freeze(self, frozen: bool) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -214,9 +220,34 @@ def test_a_broker_that_comes_late_goes_and_returns(tmp_path: Path) -> None:
 
 
 @needs_broker
-def test_user_password_and_tls(tmp_path: Path) -> None:
-    from test_websocket import certificate
+def test_a_broker_that_hangs_holds_nothing_up_and_costs_what_is_counted(
+    tmp_path: Path, broker: Broker
+) -> None:
+    home = Subscriber(broker.port)
+    output = MqttClient(Mqtt(port=broker.port, id="ear", events=True), Flow())
+    output.open()
+    until(output._client.is_connected)
+    broker.freeze(True)
+    begun = time.monotonic()
+    for number in range(1000):
+        output.push(SessionEnded(t=float(number), reason="x" * 1000), str(number))
+    assert time.monotonic() - begun < 2.0
+    lost = output.tally.lost
+    assert 1500 < lost < 2000  # an event and a state each; about a hundred wait
+    broker.freeze(False)
+    until(lambda: not output._client._out_messages)
+    output.push(SessionEnded(t=0.0, reason="x"), "the last")
+    got = [home.until("streamser/ear/events")]
+    while got[-1] != "the last":
+        got.append(home.until("streamser/ear/events"))
+    assert got[:3] == ["0", "1", "2"] and len(got) + lost <= 2002
+    assert output.failure() is None
+    output.close()
+    home.close()
 
+
+@needs_broker
+def test_user_password_and_tls(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     passwords = tmp_path / "passwords"
     command = ["mosquitto_passwd", "-b", "-c", str(passwords), "robot", "secret of mine"]
@@ -259,7 +290,5 @@ def test_discovery_says_what_home_assistant_needs() -> None:
 
 
 def test_a_name_is_made_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    from streamser.outputs.mqtt import MqttClient
-
     monkeypatch.setattr(socket, "gethostname", lambda: "my robot.local/#")
     assert MqttClient(Mqtt(), Flow())._id == "streamser-my_robot_local__"
