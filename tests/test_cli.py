@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import events_schema
 import pytest
 import soundfile
 
@@ -127,7 +128,7 @@ def test_listen_imports_what_it_needs_only() -> None:
 def test_listen_writes_a_session() -> None:
     done = streamser("listen", "--input", CLIP, "--fast")
     assert (done.returncode, done.stderr) == (0, "")
-    session = events(done.stdout)
+    session = [events_schema.check(event) for event in events(done.stdout)]
     assert [event["seq"] for event in session] == list(range(len(session)))
     kinds = [event["type"] for event in session]
     assert kinds[0] == "session.started" and kinds[-1] == "session.ended"

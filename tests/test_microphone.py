@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import corpora
+import events_schema
 import numpy as np
 import pulse
 import pytest
@@ -115,7 +116,7 @@ class Listening:
             line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             if line is None:
                 raise EOFError(f"no {kind}: {self.process.stderr.read()}")  # type: ignore[union-attr]
-            event: dict[str, Any] = json.loads(line)
+            event = events_schema.check(json.loads(line))
             self.events.append(event)
             if event["type"] == kind:
                 return event
