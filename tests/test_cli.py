@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import events_schema
+import numpy as np
 import pytest
 import soundfile
 
