@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Sequence
 from types import FrameType
 
@@ -17,6 +16,7 @@ from streamser.listener import Listener
 from streamser.log import Log, configure
 from streamser.model.manifest import BundleError
 from streamser.outputs.switchboard import Switchboard
+from streamser.supervisor import Supervisor
 from streamser.systemd import Notifier
 
 DONE, FAILED, MISCONFIGURED = 0, 1, 2
@@ -33,8 +33,8 @@ _log = Log("daemon")
 class Daemon:
     """Runs sessions on the main thread until it is told to end or cannot go on.
 
-    The main thread is the supervisor, too: after every poll it looks whether each output's thread
-    lives and works, and ends the process with a reason and exit code 1 when one does not.
+    After every poll it looks whether each output's thread lives and works, and ends the process
+    with a reason and exit code 1 when one does not; the supervisor looks after the main thread.
     """
 
     def __init__(self, layers: Layers, *, notifier: Notifier | None = None) -> None:
@@ -47,6 +47,7 @@ class Daemon:
         self._source = ""
         self._stop: str | None = None
         self._reload = False
+        self._supervisor = Supervisor()
         self._failure: str | None = None
 
     def run(self) -> int:
@@ -64,10 +65,12 @@ class Daemon:
             self._notifier.stopping()
             self._outputs.close()
             self._notifier.close()
+            self._supervisor.stop()
         return code
 
     def _run(self) -> int:
         self._heed()
+        self._supervisor.start()
         try:
             self._config = self._load()
         except ConfigError as error:
@@ -97,7 +100,7 @@ class Daemon:
         return config
 
     def _heed(self) -> None:
-        """Take signals, and the death of any thread, as something to do after the next poll."""
+        """Take signals as something to do after the next poll."""
 
         def note(number: int, frame: FrameType | None) -> None:
             if number == signal.SIGHUP:
@@ -106,14 +109,8 @@ class Daemon:
             self._stop = _REASONS[signal.Signals(number)]
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C does not wait
 
-        def mourn(death: threading.ExceptHookArgs) -> None:
-            name = death.thread.name if death.thread is not None else "unknown"
-            _log.error("a thread died", thread=name, error=death.exc_value)
-            self._failure = f"the thread {name} died"
-
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, note)
-        threading.excepthook = mourn
 
     def _session(self, listener: Listener) -> None:
         """Run one session to its end, or until all has to end."""
@@ -123,7 +120,8 @@ class Daemon:
             self._flow.note(events, listener.analyzer.t)
             self._outputs.push(events)
             self._tell(events)
-            self._failure = self._failure or self._outputs.failure()
+            self._supervisor.turn()
+            self._failure = self._supervisor.failure or self._outputs.failure()
             if self._failure is not None:
                 return
             if self._stop is not None:

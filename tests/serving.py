@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 
 import events_schema
 import numpy as np
+import pytest
 
 from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
@@ -44,6 +46,18 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for localhost that signs itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs apt-get install openssl")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "cert.pem", folder / "key.pem"
 
 
 def until(what: Callable[[], Any], *, patience: float = PATIENCE) -> Any:

@@ -18,8 +18,7 @@ from typing import Any
 import events_schema
 import paho.mqtt.client as paho
 import pytest
-from serving import PATIENCE, SECOND, Serving, free_port, speech, until
-from test_websocket import certificate
+from serving import PATIENCE, SECOND, Serving, certificate, free_port, speech, until
 
 from streamser.config import Mqtt
 from streamser.events import ModelInfo, SessionEnded, SessionStarted

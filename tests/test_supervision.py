@@ -8,6 +8,7 @@ import dataclasses
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -136,6 +137,39 @@ def test_a_thread_that_dies_takes_the_process_with_it(tmp_path: Path) -> None:
     assert 'msg="a thread died" thread=unlucky error="RuntimeError: out of luck"' in lines[-2]
     assert 'reason="the thread unlucky died"' in lines[-1]
     assert not (tmp_path / "s").exists()
+
+
+HANGING = """\
+import sys, time
+from streamser import supervisor
+from streamser.daemon import Daemon
+from streamser.layers import Layers
+from streamser.listener import Listener
+supervisor.TICK, supervisor.TICKS = 0.2, 5
+polls = []
+def poll(self, timeout):
+    polls.append(timeout)
+    time.sleep(timeout if len(polls) < 10 else 3600)
+    return []
+Listener.poll = poll
+sys.exit(Daemon(Layers(environment={}, settings=sys.argv[1:])).run())
+"""
+
+
+def test_a_main_thread_that_hangs_is_ended_and_a_suspended_one_is_not(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HANGING, f"socket.path={tmp_path}/s", "listen.input=-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        until(lambda: (tmp_path / "s").exists())
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        assert process.wait(30) == 1
+        assert process.stderr is not None
+        assert 'reason="the main thread hangs since 1 s"' in process.stderr.read()
 
 
 def test_mailbox_drops_the_oldest_and_tells_how_long_it_waits() -> None:

@@ -19,7 +19,7 @@ import events_schema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from serving import PATIENCE, SECOND, TOKEN, Serving, free_port, speech, until
+from serving import PATIENCE, SECOND, TOKEN, Serving, certificate, free_port, speech, until
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request
@@ -181,18 +181,6 @@ def test_hostile_and_slow_peers_cost_the_others_nothing(tmp_path: Path) -> None:
         assert refused >= 15 and 'clients{output="websocket"} 2' in page
         log = serving.end()
         assert not any("level=error" in line for line in log), log
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for localhost that signs itself."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs apt-get install openssl")
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "1", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_tls_and_a_token_from_a_file_beyond_loopback(tmp_path: Path) -> None:
