@@ -196,6 +196,16 @@ def test_tls_and_a_token_from_a_file_beyond_loopback(tmp_path: Path) -> None:
         url = f"wss://localhost:{port}"
         with connect(url, ssl=context, additional_headers=shown) as client:
             assert json.loads(client.recv(PATIENCE))["type"] == "session.started"
+            (tmp_path / "token").write_text("another-horse-battery\n")
+            serving.signal(signal.SIGHUP)
+            serving.log.until("reloaded")
+            with pytest.raises(ConnectionClosed):
+                client.recv(PATIENCE)
+        with pytest.raises(InvalidStatus):
+            connect(url, ssl=context, additional_headers=shown)
+        shown = {"Authorization": "Bearer another-horse-battery"}
+        with connect(url, ssl=context, additional_headers=shown) as client:
+            assert json.loads(client.recv(PATIENCE))["type"] == "session.started"
         plain = socket.create_connection(("127.0.0.1", port))
         plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         plain.settimeout(PATIENCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from streamser.config import OUTPUTS, Config
@@ -29,10 +30,10 @@ class Switchboard:
     def apply(self, config: Config) -> list[str]:
         """Switch off what is not wanted so, then on what is. Returns what could not be opened.
 
-        An output whose section stays the same goes on undisturbed.
+        An output whose section, and whatever files it names, stay the same goes on undisturbed.
         """
-        for name, (section, output) in list(self._outputs.items()):
-            if getattr(config, name) != section:
+        for name, (wanted, output) in list(self._outputs.items()):
+            if _wanted(getattr(config, name)) != wanted:
                 del self._outputs[name]
                 output.close()
         failures = []
@@ -78,11 +79,12 @@ class Switchboard:
         self._network.close()
 
     def _open(self, name: str, section: Any) -> None:
+        wanted = _wanted(section)
         output = _ROOMS[name](self, section)
         output.open()
         for event, line in self._snapshot.events():
             output.push(event, line)
-        self._outputs[name] = section, output
+        self._outputs[name] = wanted, output
 
     def _socket(self, section: Any) -> Output:
         from streamser.outputs.unixsocket import UnixServer
@@ -117,3 +119,19 @@ _ROOMS: Mapping[str, Callable[[Switchboard, Any], Output]] = {
     "mqtt": Switchboard._mqtt,
     "file": Switchboard._file,
 }
+
+_FILES = ("token_file", "password_file", "certificate", "key", "ca")
+"""Keys that name files which are read when an output is switched on."""
+
+
+def _wanted(section: Any) -> tuple[Any, ...]:
+    """Return a section and when each of its files was changed last."""
+    paths = (getattr(section, key, None) for key in _FILES)
+    return section, *(_changed(Path(path)) for path in paths if path)
+
+
+def _changed(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
