@@ -25,7 +25,11 @@ from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
 from streamser.events import Utterance
 
-pytestmark = pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing()))
+pytestmark = [
+    pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing())),
+    # Real time on a machine that others use too: a starved run loses audio, and says so.
+    pytest.mark.flaky(reruns=2),
+]
 
 ROOT = Path(__file__).parent.parent
 RAVDESS = corpora.ROOT / "ravdess" / "Actor_01" / "03-01-05-02-01-01-01.opus"
