@@ -89,6 +89,8 @@ def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
     lines = (experiment.folder / "history.jsonl").read_text().splitlines()
     assert [json.loads(line)["pass"] for line in lines] == [1, 2]
 
+    experiment.write("fit.json", {"parameters": 1})
+
     folder = tmp_path / "models" / experiment.recipe.name
     manifest = export_run(experiment, folder=folder, version="0.0.1", licence="none", clips=8)
     assert manifest.provenance["split_sha256"] == experiment.split.hash

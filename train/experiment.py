@@ -58,6 +58,16 @@ class Experiment:
         path.write_text(json.dumps(self.describe() | result, indent=1) + "\n")
         return path
 
+    def add(self, name: str, result: dict[str, Any]) -> None:
+        """Add to a result that `write` began; what it states of its beginning stays."""
+        path = self.folder / name
+        path.write_text(json.dumps(self.read(name) | result, indent=1) + "\n")
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Return a result."""
+        result: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return result
+
 
 def prepare(
     recipe: Recipe, *, fold: int = 1, seed: int = 0, root: Path | None = None, runs: Path = RUNS

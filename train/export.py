@@ -160,7 +160,7 @@ def export_run(
         version=version,
         licence=licence,
         verdict=OPEN,
-        provenance={k: v for k, v in experiment.describe().items() if k != "settings"},
+        provenance={k: v for k, v in experiment.read("fit.json").items() if k != "settings"},
     )
     return _with_verdict(folder, manifest, fit_verdict(folder, experiment.split.dev))
 

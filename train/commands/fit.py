@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         votes = {}
     from train.fit import fit
 
+    laid_out.write("fit.json", {"listener_votes": bool(votes)})
     began = time.monotonic()
     fitted = fit(
         laid_out.recipe,
@@ -56,13 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         seed=laid_out.seed,
         votes=votes,
     )
-    path = laid_out.write(
-        "fit.json",
-        {
-            "seconds_since_last_start": round(time.monotonic() - began, 1),
-            "parameters": fitted.model.count_params(),
-            "listener_votes": bool(votes),
-        },
-    )
-    print(f"wrote {path.parent}; next: python -m train export {arguments.recipe}")
+    seconds = round(time.monotonic() - began, 1)
+    parameters = fitted.model.count_params()
+    laid_out.add("fit.json", {"seconds_since_last_start": seconds, "parameters": parameters})
+    print(f"wrote {laid_out.folder}; next: python -m train export {arguments.recipe}")
     return 0
