@@ -52,7 +52,7 @@ def test_the_onset_reaches_back_to_the_first_voice(speech: Samples) -> None:
 
 
 def test_a_pause_between_words_does_not_split(speech: Samples) -> None:
-    word = speech[: 16_000]
+    word = speech[:16_000]
     pause = np.concatenate([silence(1), word, silence(0.4), word, silence(2)])
     assert states(pause).count("opened") == 1
     rest = np.concatenate([silence(1), word, silence(1.5), word, silence(2)])
@@ -72,7 +72,7 @@ def test_silence_and_direct_current_do_not_open_it(level: int) -> None:
 
 
 def test_aggressiveness_and_hangover_are_obeyed(speech: Samples) -> None:
-    word = speech[: 16_000]
+    word = speech[:16_000]
     twice = np.concatenate([silence(1), word, silence(0.56), word, silence(2)])
     assert states(twice, GateSettings(hangover=0.24)).count("opened") == 2
     assert states(twice, GateSettings(hangover=1.5)).count("opened") == 1

@@ -80,10 +80,10 @@ def calibration(answers: Answers, labels: tuple[str, ...], *, bins: int = 15) ->
 
 
 def fit_temperature(answers: Answers, labels: tuple[str, ...]) -> float:
-    """The temperature that makes the answers likeliest, each corpus weighing the same."""
-    known = answers.of(
-        np.array([i for i, status in enumerate(answers.status) if status != "no_speech"])
-    )
+    """The temperature that makes the answers to speech likeliest, each corpus weighing the same."""
+    voices = spoken(answers)
+    heard = np.flatnonzero(np.array(voices.status) != "no_speech")
+    known = voices.of(heard)
     true = np.array([labels.index(str(clip.emotion)) for clip in known.clips])
     corpora = np.array([clip.corpus for clip in known.clips])
     weight = 1.0 / np.array([np.sum(corpora == corpus) for corpus in corpora])

@@ -9,6 +9,7 @@ import numpy as np
 
 from streamser.model.bundle import Bundle
 from train.corpora import CORPORA
+from train.corpora.clip import EMOTIONS
 from train.experiment import Experiment
 from train.figures import emotions
 
@@ -49,6 +50,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         mean="| **mean of speech corpora** | | **{ua:.1f}** | {ua_open:.1f} | {wa:.1f} | |".format(
             **rows["mean"]
         ),
+        small=", ".join(_of_few_speakers(experiment)),
         seconds=" | ".join(figures["ua_over_seconds"]),
         ua_seconds=" | ".join(f"{ua:.1f}" for ua in figures["ua_over_seconds"].values()),
         seconds_rule=" | ".join("---" for _ in figures["ua_over_seconds"]),
@@ -94,6 +96,14 @@ def draw_confusion(counts: np.ndarray, names: list[str], path: Path) -> None:
         axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
+
+
+def _of_few_speakers(experiment: Experiment) -> list[str]:
+    speakers: dict[str, set[str]] = {}
+    for clip in experiment.split.test:
+        if clip.emotion in EMOTIONS:
+            speakers.setdefault(clip.corpus, set()).add(clip.speaker)
+    return sorted(corpus for corpus, found in speakers.items() if len(found) < 3)
 
 
 def _row(name: str, row: dict[str, float]) -> str:
