@@ -161,6 +161,15 @@ def test_missing_ensurepip_is_installed(machine: Machine) -> None:
     assert done.returncode == 0 and machine.calls("python3.11-venv")
 
 
+def test_without_ensurepip_and_rights_package_and_command_are_named(machine: Machine) -> None:
+    (machine.folder / "no-ensurepip").touch()
+    machine.stand_in("dpkg-query", "exit 1")
+    machine.stand_in("id", "echo 1000")
+    done = machine.setup()
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("run: sudo apt-get install -y python3.11-venv")
+
+
 @pytest.mark.parametrize("chosen", [True, False])
 def test_other_pythons_are_refused_in_one_line(machine: Machine, chosen: bool) -> None:
     machine.stand_in("python3", machine.python("3, 14"))
