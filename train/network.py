@@ -10,6 +10,7 @@ from __future__ import annotations
 import keras
 from keras import KerasTensor, layers, ops
 
+from streamser.analysis.pooling import VARIANCE_FLOOR, WEIGHT_FLOOR
 from train.recipe import NetworkSettings
 
 FRAMES_PER_HOP = 8
@@ -179,13 +180,11 @@ class Network:
 class Pool(layers.Layer):
     """Weighted mean and standard deviation over the steps that the mask admits."""
 
-    VARIANCE_FLOOR = 1e-4
-
     def call(self, inputs):  # type: ignore[no-untyped-def]
         embedding, weight, mask = (ops.cast(x, "float32") for x in inputs)
-        weight = weight * mask[..., None] + 1e-6 * mask[..., None]
+        weight = (weight + WEIGHT_FLOOR) * mask[..., None]
         total = ops.sum(weight, axis=1)
         mean = ops.sum(weight * embedding, axis=1) / total
         square = ops.sum(weight * embedding**2, axis=1) / total
-        std = ops.sqrt(ops.maximum(square - mean**2, 0.0) + self.VARIANCE_FLOOR)
+        std = ops.sqrt(ops.maximum(square - mean**2, 0.0) + VARIANCE_FLOOR)
         return ops.concatenate([mean, std], axis=-1)

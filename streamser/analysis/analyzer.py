@@ -10,17 +10,13 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from streamser.analysis.affect import project
 from streamser.analysis.evidence import Evidence
-from streamser.analysis.hops import HOP, HOP_SECONDS, Hops
+from streamser.analysis.hops import HOP, HOP_SECONDS, SAMPLE_RATE, Hops
 from streamser.analysis.settings import Settings
 from streamser.analysis.verdict import WARM_UP, Judgement, Verdict
 from streamser.analysis.voice import VoiceGate
 from streamser.events import Emotion, Event, Session, SpeechStarted, Status, Utterance
 from streamser.model.bundle import Bundle, load
-
-SAMPLE_RATE = 16_000
-"""Hertz."""
 
 
 class Analyzer:
@@ -155,7 +151,6 @@ class Analyzer:
         return self._voiced * HOP / SAMPLE_RATE
 
     def _place(self, judgement: Judgement) -> _Placed:
-        valence, arousal = project(judgement.scores)
         return {
             "t": self._clock / SAMPLE_RATE,
             "utterance": self._utterance,
@@ -165,8 +160,8 @@ class Analyzer:
             "label": judgement.label,
             "confidence": judgement.confidence,
             "scores": judgement.scores,
-            "valence": valence,
-            "arousal": arousal,
+            "valence": judgement.valence,
+            "arousal": judgement.arousal,
         }
 
 

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 HOP = 1280
 """Samples per hop of the network, 80 ms at 16 kHz."""
 
-HOP_SECONDS = HOP / 16_000
+SAMPLE_RATE = 16_000
+"""Hertz; what the analysis hears."""
+
+HOP_SECONDS = HOP / SAMPLE_RATE
 
 Samples = NDArray[np.int16]
 

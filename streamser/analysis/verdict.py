@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamser.analysis.affect import project
 from streamser.events import Status
 from streamser.model.manifest import VerdictSettings
 
@@ -34,6 +35,8 @@ class Judgement:
     label: str | None
     confidence: float
     scores: Mapping[str, float]
+    valence: float
+    arousal: float
 
 
 class Verdict:
@@ -93,4 +96,4 @@ class Verdict:
         if status in ("warming_up", "unknown"):
             label = None
         named = dict(zip(self._labels, scores.tolist(), strict=True))
-        return Judgement(status, label, confidence, named)
+        return Judgement(status, label, confidence, named, *project(named))

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamser.analysis.affect import project
 from streamser.analysis.evidence import Evidence
-from streamser.analysis.hops import HOP, HOP_SECONDS, Hops
+from streamser.analysis.hops import HOP, HOP_SECONDS, SAMPLE_RATE, Hops
 from streamser.analysis.settings import Settings
 from streamser.analysis.verdict import Verdict
 from streamser.analysis.voice import VoiceGate
@@ -59,11 +58,10 @@ class WholeAnalyzer:
         if not voiced:
             return None
         self._evidence.rewind()
-        return self._judged(start / 16_000, end / 16_000, voiced * HOP_SECONDS)
+        return self._judged(start / SAMPLE_RATE, end / SAMPLE_RATE, voiced * HOP_SECONDS)
 
     def _judged(self, start: float, end: float, speech_seconds: float) -> Utterance:
         judgement = self._verdict.finish(self._evidence.logits(), speech_seconds)
-        valence, arousal = project(judgement.scores)
         return Utterance(
             t=end,
             utterance=0,
@@ -73,8 +71,8 @@ class WholeAnalyzer:
             label=judgement.label,
             confidence=judgement.confidence,
             scores=judgement.scores,
-            valence=valence,
-            arousal=arousal,
+            valence=judgement.valence,
+            arousal=judgement.arousal,
             speech_seconds=speech_seconds,
         )
 

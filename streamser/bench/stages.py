@@ -10,7 +10,6 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from streamser.analysis.affect import project
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.evidence import fading
 from streamser.analysis.head import Head
@@ -97,7 +96,6 @@ def _through(ring: RingBuffer, hop: NDArray[np.int16]) -> None:
 
 
 def _written(session: Session, judgement: Judgement, t: float) -> str:
-    valence, arousal = project(judgement.scores)
     event = Emotion(
         t=t,
         utterance=0,
@@ -107,8 +105,8 @@ def _written(session: Session, judgement: Judgement, t: float) -> str:
         label=judgement.label,
         confidence=judgement.confidence,
         scores=judgement.scores,
-        valence=valence,
-        arousal=arousal,
+        valence=judgement.valence,
+        arousal=judgement.arousal,
     )
     return to_json(session.stamp(event))
 
