@@ -59,8 +59,8 @@ def hops(recipe: Recipe) -> Floats:
 
 def whole_clip(fitted: Fitted, hops: Floats) -> Floats:
     features = hops.reshape(1, -1, hops.shape[-1])
-    mask = np.ones((1, 2 * len(hops)), np.float32)
-    return np.asarray(fitted.model.predict([features, mask], verbose=0)[0])
+    mask = np.ones((1, 1, 2 * len(hops)), np.float32)
+    return np.asarray(fitted.model.predict([features, mask], verbose=0)[0, 0])
 
 
 def test_keras_streamed_equals_keras_at_once(fitted: Fitted, hops: Floats) -> None:
@@ -72,9 +72,9 @@ def test_keras_streamed_equals_keras_at_once(fitted: Fitted, hops: Floats) -> No
 def test_padding_changes_nothing(fitted: Fitted, hops: Floats) -> None:
     features = np.zeros((1, (HOPS + 9) * 8, hops.shape[-1]), np.float32)
     features[0, : HOPS * 8] = hops.reshape(-1, hops.shape[-1])
-    mask = np.zeros((1, 2 * (HOPS + 9)), np.float32)
-    mask[0, : 2 * HOPS] = 1
-    padded = fitted.model.predict([features, mask], verbose=0)[0]
+    mask = np.zeros((1, 1, 2 * (HOPS + 9)), np.float32)
+    mask[0, 0, : 2 * HOPS] = 1
+    padded = fitted.model.predict([features, mask], verbose=0)[0, 0]
     np.testing.assert_allclose(padded, whole_clip(fitted, hops), atol=1e-4)
 
 

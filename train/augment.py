@@ -28,6 +28,8 @@ class Augment:
         x = log_mel.astype(np.float32)
         if rng.random() < s.reverb:
             x = self._reverberate(x, rng)
+        if s.warp:
+            x = self._warp(x, rng)
         if noise is not None and rng.random() < s.noise:
             x = self._add_noise(x, noise, rng)
         x += rng.uniform(-s.gain_db, s.gain_db) + rng.uniform(-s.tilt_db, s.tilt_db) * self._ramp
@@ -42,6 +44,14 @@ class Augment:
     def _add_noise(self, x: Floats, noise: Floats, rng: np.random.Generator) -> Floats:
         level = _level(x) - _level(noise) - rng.uniform(*self._s.snr_db)
         return np.logaddexp2(x * _BELS, (noise + level) * _BELS) / _BELS
+
+    def _warp(self, x: Floats, rng: np.random.Generator) -> Floats:
+        # Vocal tract length perturbation (Jaitly and Hinton, 2013), along the mel axis.
+        stretch = rng.uniform(1.0 - self._s.warp, 1.0 + self._s.warp)
+        at = np.minimum(np.arange(x.shape[1], dtype=np.float32) * stretch, x.shape[1] - 1)
+        low = np.minimum(at.astype(int), x.shape[1] - 2)
+        share = (at - low).astype(np.float32)
+        return x[:, low] * (1 - share) + x[:, low + 1] * share
 
     def _reverberate(self, x: Floats, rng: np.random.Generator) -> Floats:
         # A diffuse tail decays exponentially in power (Polack, 1988).

@@ -20,6 +20,9 @@ from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
 
+SHORTEST_PREFIX = 6
+"""Hops, about half a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -29,7 +32,7 @@ class Batch:
     """(clips, frames, n_mfcc), normalised."""
 
     mask: Floats
-    """(clips, steps), 1 where a clip still lasts."""
+    """(clips, views, steps), 1 where a clip still lasts; the first view is all of it."""
 
     targets: Floats
     """(clips, labels)."""
@@ -167,7 +170,36 @@ class TrainingBatches:
             changed = self._augment(frames, noise, rng)
             clips.append(self._front(changed.reshape(log_mel.shape)))
         targets = self._examples.targets[[index for index, _ in chosen]]
-        return pad(clips, targets)
+        batch = self._mix(pad(clips, targets), rng)
+        return self._begin(batch, [len(clip) for clip in clips], rng)
+
+    def _mix(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        # Mixup (Zhang et al., ICLR 2018); voices only, a noise behind a voice is no second label.
+        alpha = self._recipe.fit.mixup
+        if not alpha:
+            return batch
+        size = len(batch.targets)
+        others = rng.permutation(size)
+        share = rng.beta(alpha, alpha, size).astype(np.float32)
+        share = np.minimum(share, 1.0 - share)
+        sounds = batch.targets[:, self._recipe.labels.index(UNKNOWN)] > 0
+        share[sounds | sounds[others]] = 0.0
+        own, second = (1.0 - share)[:, None], share[:, None]
+        return Batch(
+            batch.features * own[..., None] + batch.features[others] * second[..., None],
+            batch.mask,
+            batch.targets * own + batch.targets[others] * second,
+        )
+
+    def _begin(self, batch: Batch, hops: Sequence[int], rng: np.random.Generator) -> Batch:
+        count = self._recipe.fit.prefixes
+        if not count:
+            return batch
+        steps = batch.mask.shape[-1] // max(hops)
+        ends = np.array([rng.integers(min(n, SHORTEST_PREFIX), n + 1, count) for n in hops])
+        prefixes = np.arange(batch.mask.shape[-1]) < steps * ends[..., None]
+        views = np.concatenate([batch.mask, prefixes.astype(np.float32)], axis=1)
+        return Batch(batch.features, views, batch.targets)
 
     def _noise(self, frames: int, rng: np.random.Generator) -> Floats | None:
         if not self._noises:
@@ -183,10 +215,10 @@ def pad(clips: Sequence[Floats], targets: Floats, *, steps_per_hop: int = 2) -> 
     hops = max(len(clip) for clip in clips)
     _, frames, width = clips[0].shape
     features = np.zeros((len(clips), hops, frames, width), dtype=np.float32)
-    mask = np.zeros((len(clips), hops * steps_per_hop), dtype=np.float32)
+    mask = np.zeros((len(clips), 1, hops * steps_per_hop), dtype=np.float32)
     for row, clip in enumerate(clips):
         features[row, : len(clip)] = clip
-        mask[row, : len(clip) * steps_per_hop] = 1.0
+        mask[row, 0, : len(clip) * steps_per_hop] = 1.0
     return Batch(features.reshape(len(clips), hops * frames, width), mask, targets)
 
 

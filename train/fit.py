@@ -117,7 +117,7 @@ def load_fitted(recipe: Recipe, folder: Path) -> Fitted:
 
 def predict(model: keras.Model, batches: list[Batch]) -> Floats:
     """Logits of all clips, (clips, labels)."""
-    logits = [model.predict_on_batch([b.features, b.mask]) for b in batches]
+    logits = [model.predict_on_batch([b.features, b.mask])[:, 0] for b in batches]
     return np.concatenate(logits)
 
 
@@ -149,7 +149,10 @@ class _Trainer:
     def one_pass(self, batches: Iterator[Batch]) -> float:
         losses = []
         for batch in batches:
-            losses.append(self.model.train_on_batch([batch.features, batch.mask], batch.targets))
+            views = batch.mask.shape[1]
+            targets = np.repeat(batch.targets[:, None], views, axis=1)
+            weights = np.broadcast_to(_view_weights(views), targets.shape[:2])
+            losses.append(self.model.train_on_batch([batch.features, batch.mask], targets, weights))
             self.model.reset_metrics()
             self._average()
         return float(np.mean(losses))
@@ -181,6 +184,15 @@ class _Trainer:
     def save(self, passes: int) -> None:
         self._passes.assign(passes)
         self._manager.save(checkpoint_number=passes)
+
+
+def _view_weights(views: int) -> Floats:
+    """Half of the loss is the whole clip's, the other half its beginnings'; 1 on average."""
+    if views == 1:
+        return np.ones(1, np.float32)
+    weights = np.full(views, views / 2 / (views - 1), np.float32)
+    weights[0] = views / 2
+    return weights
 
 
 def _shown(batches: TrainingBatches, number: int, passes: int) -> Iterator[Batch]:

@@ -146,9 +146,12 @@ class Network:
         return 2 * self.settings.body
 
     def clip_model(self) -> keras.Model:
-        """`features` (clips, frames, n_mfcc), `mask` (clips, steps) to `logits`, for training."""
+        """`features` (clips, frames, n_mfcc), `mask` (clips, views, steps) to `logits`, to train.
+
+        A view is a stretch of the clip that is judged by itself: `logits` (clips, views, labels).
+        """
         features = keras.Input((None, self.settings.n_mfcc), name="features")
-        mask = keras.Input((None,), name="mask")
+        mask = keras.Input((None, None), name="mask")
         rows = layers.Reshape((1, -1, self.settings.n_mfcc), name="rows")(features)
         embedding, weight = self.encoder.whole(rows)
         pooled = Pool(name="pool")([embedding[:, 0], weight[:, 0], mask])
@@ -178,13 +181,13 @@ class Network:
 
 @keras.saving.register_keras_serializable(package="streamser")
 class Pool(layers.Layer):
-    """Weighted mean and standard deviation over the steps that the mask admits."""
+    """Weighted mean and standard deviation over the steps that each view admits."""
 
     def call(self, inputs):  # type: ignore[no-untyped-def]
         embedding, weight, mask = (ops.cast(x, "float32") for x in inputs)
-        weight = (weight + WEIGHT_FLOOR) * mask[..., None]
-        total = ops.sum(weight, axis=1)
-        mean = ops.sum(weight * embedding, axis=1) / total
-        square = ops.sum(weight * embedding**2, axis=1) / total
+        weight = (weight[:, None, :, 0] + WEIGHT_FLOOR) * mask
+        weight = weight / ops.sum(weight, axis=-1, keepdims=True)
+        mean = ops.matmul(weight, embedding)
+        square = ops.matmul(weight, embedding**2)
         std = ops.sqrt(ops.maximum(square - mean**2, 0.0) + VARIANCE_FLOOR)
         return ops.concatenate([mean, std], axis=-1)

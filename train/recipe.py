@@ -49,6 +49,9 @@ class AugmentSettings:
     tilt_db: float = 6.0
     """Uniform, either way, from the lowest to the highest band."""
 
+    warp: float = 0.0
+    """Largest stretch of the band axis, either way: longer and shorter vocal tracts."""
+
     ripple_db: float = 3.0
     """Standard deviation of a slow curve over the bands: colour of microphone and room."""
 
@@ -84,6 +87,13 @@ class FitSettings:
     max_hops: int = 40
     short_crops: float = 0.3
     """Share of the draws cut to a random shorter stretch, so that early answers are learnt too."""
+
+    prefixes: int = 0
+    """Random beginnings of each clip that are judged too, so that early answers are learnt; they
+    have half of the loss together."""
+
+    mixup: float = 0.0
+    """Alpha of the beta distribution from which the share of a second voice is drawn."""
 
     class_balance: float = 0.5
     """0 draws the clips of a corpus evenly, 1 its emotions."""
