@@ -86,12 +86,13 @@ def measure(server: PulseServer, wav: Path, seconds: float) -> dict[str, float]:
 
 
 def _share(pid: int, during) -> float:  # type: ignore[no-untyped-def]
-    used, begun = _cpu_seconds(pid), time.perf_counter()
+    used, begun = cpu_seconds(pid), time.perf_counter()
     during()
-    return (_cpu_seconds(pid) - used) / (time.perf_counter() - begun)
+    return (cpu_seconds(pid) - used) / (time.perf_counter() - begun)
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -57,9 +57,7 @@ def main() -> int:
 
 def soak(folder: Path, hours: float) -> list[dict[str, float]]:
     """Return what the daemon takes after each tenth of the audio."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (folder / "config.toml").write_text(CONFIG.format(port=port, folder=folder))
     command = [sys.executable, "-m", "streamser", "serve", "--input", "-"]
     command += ["--config", str(folder / "config.toml")]
@@ -87,6 +85,14 @@ def soak(folder: Path, hours: float) -> list[dict[str, float]]:
             )
         daemon.stdin.close()
     return rows
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def come_and_go(path: Path) -> None:

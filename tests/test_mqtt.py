@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +16,8 @@ from typing import Any
 import events_schema
 import paho.mqtt.client as paho
 import pytest
-from serving import PATIENCE, SECOND, Serving, certificate, free_port, speech, until
+from broker import MOSQUITTO, Broker
+from serving import PATIENCE, SECOND, Serving, certificate, speech, until
 
 from streamser.config import Mqtt
 from streamser.events import ModelInfo, SessionEnded, SessionStarted
@@ -26,41 +25,7 @@ from streamser.flow import Flow
 from streamser.outputs.homeassistant import discovery
 from streamser.outputs.mqtt import MqttClient
 
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="needs apt-get install mosquitto")
-
-
-class Broker:
-    """A mosquitto of our own."""
-
-    def __init__(self, folder: Path, *more: str) -> None:
-        self.port = free_port()
-        self._config = folder / "mosquitto.conf"
-        user = "user root\n" if os.getuid() == 0 else ""
-        lines = [f"listener {self.port} 127.0.0.1", *more]
-        self._config.write_text(user + "\n".join(lines) + "\n")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        assert MOSQUITTO is not None
-        quiet = subprocess.DEVNULL
-        command = [MOSQUITTO, "-c", str(self._config)]
-        self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
-        until(self.answers)
-
-    def answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def freeze(self, frozen: bool) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
 
 class Subscriber:
