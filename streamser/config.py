@@ -170,6 +170,35 @@ class Mqtt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ros2:
+    """`[ros2]`: a voice of ROS4HRI (REP-155) over DDS, which ROS 2 speaks, too."""
+
+    domain: int = 0
+    """ROS_DOMAIN_ID of who is to hear."""
+
+    interface: str = "lo"
+    """Network interface; beyond loopback everybody on that network can hear: DDS has no token."""
+
+    voice: str = "streamser"
+    """ID of the voice: topics are /humans/voices/VOICE/is_speaking and expression."""
+
+    frame: str = ""
+    """`frame_id` of the messages, such as the microphone's."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.domain <= 232, "domain has to be from 0 to 232")
+        _require(
+            bool(re.fullmatch(r"[A-Za-z0-9_.:@-]{1,15}", self.interface)),
+            "interface has to be the name of a network interface",
+        )
+        _require(
+            bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", self.voice)),
+            "voice has to be of A-Z, a-z, 0-9 and _, with a letter first",
+        )
+        _require(len(self.frame) <= 255 and "\0" not in self.frame, "frame is not a frame's name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """`[file]`: JSON Lines in a file that is turned over."""
 
@@ -197,10 +226,11 @@ class Config:
     websocket: WebSocket | None = None
     metrics: Metrics | None = None
     mqtt: Mqtt | None = None
+    ros2: Ros2 | None = None
     file: File | None = None
 
 
-OUTPUTS = ("socket", "websocket", "metrics", "mqtt", "file")
+OUTPUTS = ("socket", "websocket", "metrics", "mqtt", "ros2", "file")
 """Sections that switch an output on."""
 
 SECRETS = ("token", "password")

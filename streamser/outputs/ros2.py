@@ -1,0 +1,183 @@
+"""A voice for ROS 2, without ROS: a participant of DDS, as ROS 2's nodes are."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from cyclonedds.core import DDSException, Policy, Qos
+from cyclonedds.domain import Domain, DomainParticipant
+from cyclonedds.pub import DataWriter
+from cyclonedds.topic import Topic
+from cyclonedds.util import duration
+
+from streamser.config import Ros2
+from streamser.events import Event
+from streamser.flow import Flow
+from streamser.log import Log
+from streamser.outputs.mailbox import Mailbox
+from streamser.outputs.output import Tally
+from streamser.outputs.ros4hri import TRACKED, Message, Voice
+
+WAITING = 256
+"""Events that wait while there is no network; then the oldest is dropped and counted."""
+
+DEPTH = 10
+"""Messages of a topic that are kept for a slow subscriber, ROS 2's own default; older ones are
+dropped, for that subscriber alone, and DDS does not tell how many."""
+
+PRESENCE = 1.0
+"""Seconds between two reports that it listens."""
+
+FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+"""Seconds between two attempts to join the domain, doubled from the first to the last."""
+
+CLOSE_TIMEOUT = 2.0
+FAREWELL = 0.5
+"""Seconds for subscribers to take the last messages."""
+
+CONFIGURATION = """\
+<CycloneDDS><Domain><General><Interfaces><NetworkInterface name={interface}/></Interfaces>\
+</General><Tracing><Verbosity>none</Verbosity></Tracing></Domain></CycloneDDS>"""
+
+_log = Log("ros2")
+
+
+class Ros2Publisher:
+    """Publishes REP-155's topics for one voice, reliable and volatile as ROS 2's default is.
+
+    `tracked` is kept for who comes late. A thread of its own joins the domain, again and again
+    until there is the network interface, and publishes: nothing of DDS holds the daemon up.
+    """
+
+    name = "ros2"
+
+    def __init__(self, section: Ros2, flow: Flow) -> None:
+        self.tally = Tally()
+        self._section = section
+        self._flow = flow
+        self._voice = Voice(section)
+        self._mailbox: Mailbox[Event] = Mailbox(WAITING, self._wake)
+        self._something = threading.Event()
+        self._closing = False
+        self._failure: str | None = None
+        self._writers: dict[str, DataWriter[Any]] = {}
+        self._entities: list[Any] = []
+        self._thread = threading.Thread(target=self._run, name="ros2", daemon=True)
+
+    def open(self) -> None:
+        """Begin to look for the network; that it is away is no error."""
+        self._thread.start()
+
+    def push(self, event: Event, line: str) -> None:
+        """Let the thread publish an event."""
+        if self._mailbox.put(event) is not None:
+            self.tally.lost += 1
+
+    def failure(self) -> str | None:
+        """Return why the thread cannot go on, if so."""
+        return self._failure
+
+    def close(self) -> None:
+        """Publish what waits, and that nobody listens any more, and leave the domain."""
+        self._closing = True
+        self._something.set()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_TIMEOUT)
+
+    def _wake(self) -> None:
+        self._something.set()
+
+    def _run(self) -> None:
+        try:
+            if self._join():
+                self._publish_all()
+                self._leave()
+        except Exception as error:
+            self._failure = f"{type(error).__name__}: {error}"
+
+    def _join(self) -> bool:
+        """Join the domain. Returns False if the output is closed before that."""
+        section, retry, told = self._section, FIRST_RETRY, False
+        where = {"domain": section.domain, "interface": section.interface}
+        while not self._closing:
+            try:
+                self._create()
+            except DDSException as error:
+                self._entities.clear()
+                if not told:
+                    told = True
+                    _log.warning("cannot join the domain", **where, reason=error.msg)
+                self._something.clear()
+                self._pause(retry)
+                retry = min(2 * retry, LAST_RETRY)
+            else:
+                _log.info("open", **where, voice=section.voice)
+                return True
+        return False
+
+    def _pause(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._closing and (left := deadline - time.monotonic()) > 0:
+            self._something.wait(left)
+            self._something.clear()
+
+    def _create(self) -> None:
+        section = self._section
+        interface = quoteattr(section.interface)
+        domain = Domain(section.domain, CONFIGURATION.format(interface=interface))
+        participant = DomainParticipant(section.domain)
+        self._entities = [domain, participant]
+        for name, kind in self._voice.topics.items():
+            topic = Topic(participant, f"rt/{name}", kind)
+            self._writers[name] = DataWriter(participant, topic, qos=_qos(late=name == TRACKED))
+
+    def _publish_all(self) -> None:
+        flowing, due = None, time.monotonic()
+        while not self._closing:
+            self._something.wait(max(0.0, due - time.monotonic()))
+            self._something.clear()
+            self._publish_events()
+            now, before, flowing = time.monotonic(), flowing, self._flow.flowing
+            if now >= due or flowing != before:
+                self._write(self._voice.presence(flowing=flowing, at=datetime.now(UTC)))
+                self.tally.clients = self._subscribers()
+                due = now + PRESENCE
+        self._publish_events()
+        self._write(self._voice.presence(flowing=False, at=datetime.now(UTC)))
+
+    def _publish_events(self) -> None:
+        for event in self._mailbox.take():
+            self._write(self._voice.push(event))
+
+    def _write(self, messages: Iterable[Message]) -> None:
+        for topic, message in messages:
+            try:
+                self._writers[topic].write(message)
+            except DDSException as error:
+                self.tally.lost += 1
+                _log.debug("a message is lost", topic=topic, reason=error.msg)
+
+    def _subscribers(self) -> int:
+        return max(len(writer.get_matched_subscriptions()) for writer in self._writers.values())
+
+    def _leave(self) -> None:
+        for writer in self._writers.values():
+            with contextlib.suppress(DDSException):
+                writer.wait_for_acks(duration(seconds=FAREWELL / len(self._writers)))
+        self._writers.clear()
+        self._entities.clear()
+
+
+def _qos(*, late: bool) -> Qos:
+    return Qos(
+        Policy.Reliability.Reliable(duration(milliseconds=100)),
+        Policy.Durability.TransientLocal if late else Policy.Durability.Volatile,
+        Policy.History.KeepLast(1 if late else DEPTH),
+        Policy.DataRepresentation(use_cdrv0_representation=True),
+    )

@@ -1,0 +1,97 @@
+"""The ROS 2 messages that are published, as DDS knows them.
+
+Fields are those of `PACKAGE/msg/NAME.msg`, type names are mangled as ROS 2 does it; hri_msgs is
+that of ROS4HRI (REP-155). cyclonedds encodes them as CDR, little-endian on the machines we know.
+"""  # annotations have to be types here, so they are not postponed
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cyclonedds.idl import IdlStruct
+from cyclonedds.idl.types import byte, float32, int32, uint32
+
+
+@dataclass
+class Time(IdlStruct, typename="builtin_interfaces::msg::dds_::Time_"):
+    """A point in time."""
+
+    sec: int32
+    """Seconds since 1970, UTC."""
+
+    nanosec: uint32
+
+
+@dataclass
+class Header(IdlStruct, typename="std_msgs::msg::dds_::Header_"):
+    """When and where."""
+
+    stamp: Time
+    frame_id: str
+
+
+@dataclass
+class Bool(IdlStruct, typename="std_msgs::msg::dds_::Bool_"):
+    """A truth."""
+
+    data: bool
+
+
+@dataclass
+class IdsList(IdlStruct, typename="hri_msgs::msg::dds_::IdsList_"):
+    """Who is tracked."""
+
+    header: Header
+    ids: list[str]
+
+
+@dataclass
+class Expression(IdlStruct, typename="hri_msgs::msg::dds_::Expression_"):
+    """An emotion, as a category and as valence and arousal."""
+
+    header: Header
+    expression: str
+    """One of the message's constants, or empty."""
+
+    valence: float32
+    """-1 to 1."""
+
+    arousal: float32
+    """-1 to 1."""
+
+    confidence: float32
+    """0 to 1."""
+
+
+@dataclass
+class KeyValue(IdlStruct, typename="diagnostic_msgs::msg::dds_::KeyValue_"):
+    """A figure of a diagnosis."""
+
+    key: str
+    value: str
+
+
+@dataclass
+class DiagnosticStatus(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticStatus_"):
+    """How a part of a robot does."""
+
+    level: byte
+    """0 good, 1 a warning, 2 an error."""
+
+    name: str
+    message: str
+    hardware_id: str
+    values: list[KeyValue]
+
+
+@dataclass
+class DiagnosticArray(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticArray_"):
+    """How parts of a robot do."""
+
+    header: Header
+    status: list[DiagnosticStatus]
+
+
+def stamp(at: datetime) -> Time:
+    """Return a time as ROS has it."""
+    seconds, micros = divmod(round(at.timestamp() * 1e6), 1_000_000)
+    return Time(sec=seconds, nanosec=micros * 1000)
