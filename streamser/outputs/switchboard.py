@@ -46,7 +46,7 @@ class Switchboard:
             except OutputError as error:
                 failures.append(f"{name}: {error}")
             except ImportError as error:
-                extra = "mqtt" if name == "mqtt" else "serve"
+                extra = name if name in ("mqtt", "ros2") else "serve"
                 failures.append(f"{name}: {error}: run pip install 'streamser[{extra}]'")
         return failures
 
@@ -106,6 +106,11 @@ class Switchboard:
 
         return MqttClient(section, self._flow)
 
+    def _ros2(self, section: Any) -> Output:
+        from streamser.outputs.ros2 import Ros2Publisher
+
+        return Ros2Publisher(section, self._flow)
+
     def _file(self, section: Any) -> Output:
         from streamser.outputs.rotating import RotatingFile
 
@@ -117,6 +122,7 @@ _ROOMS: Mapping[str, Callable[[Switchboard, Any], Output]] = {
     "websocket": Switchboard._websocket,
     "metrics": Switchboard._metrics,
     "mqtt": Switchboard._mqtt,
+    "ros2": Switchboard._ros2,
     "file": Switchboard._file,
 }
 
