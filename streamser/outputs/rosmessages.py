@@ -6,9 +6,15 @@ that of ROS4HRI (REP-155). cyclonedds encodes them as CDR, little-endian on the 
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import byte, float32, int32, uint32
+from cyclonedds.idl.types import float32, int32, uint8, uint32
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence as sequence  # noqa: N813
+else:
+    from cyclonedds.idl.types import sequence
 
 
 @dataclass
@@ -41,7 +47,7 @@ class IdsList(IdlStruct, typename="hri_msgs::msg::dds_::IdsList_"):
     """Who is tracked."""
 
     header: Header
-    ids: list[str]
+    ids: sequence[str]
 
 
 @dataclass
@@ -74,13 +80,13 @@ class KeyValue(IdlStruct, typename="diagnostic_msgs::msg::dds_::KeyValue_"):
 class DiagnosticStatus(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticStatus_"):
     """How a part of a robot does."""
 
-    level: byte
+    level: uint8
     """0 good, 1 a warning, 2 an error."""
 
     name: str
     message: str
     hardware_id: str
-    values: list[KeyValue]
+    values: sequence[KeyValue]
 
 
 @dataclass
@@ -88,7 +94,7 @@ class DiagnosticArray(IdlStruct, typename="diagnostic_msgs::msg::dds_::Diagnosti
     """How parts of a robot do."""
 
     header: Header
-    status: list[DiagnosticStatus]
+    status: sequence[DiagnosticStatus]
 
 
 def stamp(at: datetime) -> Time:
