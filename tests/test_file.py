@@ -105,6 +105,24 @@ def test_a_full_disk_loses_and_counts_and_recovers(
     assert output.tally.lost == 3
 
 
+@pytest.mark.parametrize("half", ['{"seq":2,"type":"emo', "\0\0\0"])
+def test_half_a_line_that_a_loss_of_power_left_is_cut_off(tmp_path: Path, half: str) -> None:
+    path = tmp_path / "e"
+    path.write_text("1\n" + half)
+    output = writing(path)
+    output.push(EVENT, "2")
+    output.close()
+    assert lines(path) == ["1", "2"]
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "e"
+    path.write_text("my diary\nToday")
+    with pytest.raises(OutputError, match="not of lines of JSON"):
+        writing(path)
+    assert path.read_text() == "my diary\nToday"
+
+
 def test_where_no_file_can_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file/e"):

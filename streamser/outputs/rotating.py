@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 from pathlib import Path
@@ -16,6 +17,9 @@ from streamser.outputs.output import OutputError, Tally
 WAITING = 4096
 """Lines that may wait for a slow disk; then the oldest is dropped and counted."""
 
+LONGEST = 1 << 16
+"""Bytes that no line has."""
+
 CLOSE_TIMEOUT = 2.0
 
 _log = Log("file")
@@ -24,8 +28,8 @@ _log = Log("file")
 class RotatingFile:
     """Writes on a thread of its own: a disk that is slow, full or gone holds nothing up.
 
-    What cannot be written is dropped and counted; whole lines alone stay in the file. A file that
-    somebody else moved away is begun anew.
+    What cannot be written is dropped and counted; whole lines alone stay in the file: half a line
+    that a loss of power left is cut off. A file that somebody else moved away is begun anew.
     """
 
     name = "file"
@@ -126,8 +130,15 @@ class RotatingFile:
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o600)
+        try:
+            cut = _cut_half_line(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+        if cut:
+            _log.warning("half a line was cut off", path=self._path, bytes=cut)
         before, self._descriptor = self._descriptor, descriptor
         if before is not None:
             os.close(before)
@@ -143,3 +154,17 @@ class RotatingFile:
 
     def _old(self, number: int) -> Path:
         return self._path if number == 0 else Path(f"{self._path}.{number}")
+
+
+def _cut_half_line(descriptor: int) -> int:
+    """Let a file end with a whole line; return the bytes that were too many."""
+    size = os.fstat(descriptor).st_size
+    if size == 0:
+        return 0
+    tail = os.pread(descriptor, LONGEST, max(0, size - LONGEST))
+    half = tail[tail.rfind(b"\n") + 1 :]
+    if half[:1] not in (b"", b"{", b"\0"):  # ours, or zeros that a file system left
+        raise OSError(errno.EINVAL, "is there, and not of lines of JSON")
+    if half:
+        os.ftruncate(descriptor, size - len(half))
+    return len(half)
