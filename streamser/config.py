@@ -15,7 +15,7 @@ class Listen:
     """`[listen]`: what is heard."""
 
     input: str = "mic"
-    """mic, mic:NAME, mic:NUMBER, a recording's path, or - for raw PCM on standard input."""
+    """mic, mic:NAME, mic:NUMBER, a recording's path, - for raw PCM on standard input, or none."""
 
     rate: int = 16_000
     """Hertz of raw PCM on standard input."""
@@ -31,6 +31,33 @@ class Listen:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """`[log]`: what standard error gets, one line each."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """`[streams]`: audio that clients send, each stream analysed on its own."""
+
+    limit: int = 32
+    """Streams at once; more are refused."""
+
+    backlog: float = 5.0
+    """Seconds of a stream's audio that may wait; when they are full, the oldest is dropped."""
+
+    speed: float = 4.0
+    """Times real time that a client may send in the long run; a faster one is made to wait."""
+
+    idle: float = 30.0
+    """Seconds without audio after which a stream ends."""
+
+    threads: int = 1
+    """Threads that analyse, each with a network of its own."""
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.limit <= 10_000, "limit has to be from 1 to 10000")
+        _require(0.5 <= self.backlog <= 60, "backlog has to be from 0.5 to 60 seconds")
+        _require(1 <= self.speed <= 1000, "speed has to be from 1 to 1000")
+        _require(1 <= self.idle <= 3600, "idle has to be from 1 to 3600 seconds")
+        _require(1 <= self.threads <= 64, "threads has to be from 1 to 64")
+
+
 
     format: Literal["logfmt", "json"] = "logfmt"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -109,10 +136,22 @@ class WebSocket(TcpServer):
     origins: tuple[str, ...] = ()
     """Web pages that may connect, such as `https://robot.example`; by default none may."""
 
+    clients: int = 64
+    audio: bool = False
+    """Whether clients may send audio, at /audio, and get the events of that stream alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics(TcpServer):
     """`[metrics]`: /metrics for Prometheus, /healthz and /readyz."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wyoming(TcpServer):
+    """`[wyoming]`: audio from Wyoming clients, and the events of each stream back to it."""
+
+    port: int = 10767
+    clients: int = 64
+
+
 
     port: int = 9767
 
@@ -224,14 +263,21 @@ class Config:
     log: Log = field(default_factory=Log)
     socket: UnixSocket | None = None
     websocket: WebSocket | None = None
+    streams: Streams = field(default_factory=Streams)
     metrics: Metrics | None = None
     mqtt: Mqtt | None = None
     ros2: Ros2 | None = None
+    wyoming: Wyoming | None = None
     file: File | None = None
 
 
-OUTPUTS = ("socket", "websocket", "metrics", "mqtt", "ros2", "file")
+OUTPUTS = ("socket", "websocket", "wyoming", "metrics", "mqtt", "ros2", "file")
 """Sections that switch an output on."""
+    @property
+    def takes_audio(self) -> bool:
+        """Whether clients may send audio."""
+        return self.wyoming is not None or (self.websocket is not None and self.websocket.audio)
+
 
 SECRETS = ("token", "password")
 """Keys that are never shown."""

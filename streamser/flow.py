@@ -19,13 +19,15 @@ class Flow:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._ear = True
         self._lost = False
         self._t = 0.0
         self._heard_at: float | None = None
         self._polled_at = clock()
 
-    def begin(self) -> None:
-        """A new session begins at time zero."""
+    def begin(self, *, ear: bool = True) -> None:
+        """A new session begins at time zero; without an `ear`, only clients send audio."""
+        self._ear = ear
         self._lost, self._t = False, 0.0
         self._polled_at = self._clock()
 
@@ -53,6 +55,11 @@ class Flow:
         if self._lost or self._heard_at is None:
             return False
         return self._clock() - self._heard_at < FLOWING_SECONDS
+
+    @property
+    def ready(self) -> bool:
+        """Whether all is as it should be: audio flows, or none of its own is to be heard."""
+        return self.flowing if self._ear else self.alive
 
     @property
     def alive(self) -> bool:

@@ -19,6 +19,7 @@ from serving import PATIENCE, SECOND, TOKEN, Serving, free_port, speech, until
 from streamser.config import Metrics
 from streamser.flow import Flow
 from streamser.outputs.metrics import MetricsServer
+from streamser.streams.pool import Streams
 
 SAMPLE = re.compile(r'streamser_[a-z_]+\{([a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*)?\} -?[0-9.e+-]+')
 
@@ -140,4 +141,4 @@ def test_any_request_gets_an_answer(head: bytes) -> None:
     assert status in (200, 400, 401, 404, 405, 503) and kind.startswith("text/plain") and body
 
 
-SERVER = MetricsServer(Metrics(), Flow(), dict)
+SERVER = MetricsServer(Metrics(), Flow(), dict, Streams())

@@ -27,6 +27,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from streamser.config import WebSocket
 from streamser.outputs.websocket import WebSocketServer
+from streamser.streams.pool import Streams
 
 
 def events(client: ClientConnection) -> list[dict[str, Any]]:
@@ -239,7 +240,7 @@ def test_whatever_is_asked_nobody_comes_in_without_the_token(path: str, shown: s
     assert answer in (401, 404)
 
 
-SERVER = WebSocketServer(WebSocket(token=TOKEN))
+SERVER = WebSocketServer(WebSocket(token=TOKEN), Streams())
 
 
 def test_what_stands_in_the_way_is_told(tmp_path: Path) -> None:

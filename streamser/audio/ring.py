@@ -66,10 +66,15 @@ class RingBuffer:
         self.closed = True
         self._ring_bell()
 
-    def read(self) -> Samples:
-        """Return a copy of all samples that wait, shape (n,). Consumer only; never waits."""
+    def read(self, most: int | None = None) -> Samples:
+        """Return a copy of the samples that wait, shape (n,), the oldest `most` of them if given.
+
+        Consumer only; never waits.
+        """
         written = self._written
         first = max(self._taken, written - self.capacity)
+        if most is not None:
+            written = min(written, first + most)
         out = np.empty(written - first, dtype=np.int16)
         start = first % self.capacity
         head = min(len(out), self.capacity - start)

@@ -13,6 +13,7 @@ from streamser.outputs.access import Token, addresses, tls
 from streamser.outputs.door import Door
 from streamser.outputs.output import OutputError, Tally
 from streamser.outputs.prometheus import CONTENT_TYPE, Measures
+from streamser.streams.pool import Streams
 
 LONGEST = 8192
 """Bytes of a request's head; longer ones are refused."""
@@ -44,7 +45,11 @@ class MetricsServer:
     name = "metrics"
 
     def __init__(
-        self, section: Metrics, flow: Flow, tallies: Callable[[], Mapping[str, Tally]]
+        self,
+        section: Metrics,
+        flow: Flow,
+        tallies: Callable[[], Mapping[str, Tally]],
+        streams: Streams,
     ) -> None:
         """Raises OutputError."""
         self.tally = Tally()
@@ -53,6 +58,7 @@ class MetricsServer:
         self._tls = tls(section)
         self._flow = flow
         self._tallies = tallies
+        self._streams = streams
         self._measures = Measures()
         self._door = Door(section, self.tally)
         self._server: asyncio.Server | None = None
@@ -115,11 +121,12 @@ class MetricsServer:
             return 401, PLAIN, "show the token\n"
         match parts[1].partition("?")[0]:
             case "/metrics":
-                return 200, CONTENT_TYPE, self._measures.text(self._tallies(), self._flow)
+                tallies, streams = self._tallies(), self._streams.tally()
+                return 200, CONTENT_TYPE, self._measures.text(tallies, streams, self._flow)
             case "/healthz":
                 return self._state(self._flow.alive, "alive", "the listener hangs")
             case "/readyz":
-                return self._state(self._flow.flowing, "audio flows", "no audio")
+                return self._state(self._flow.ready, "ready", "no audio")
         return 404, PLAIN, "/metrics, /healthz or /readyz\n"
 
     def _state(self, good: bool, yes: str, no: str) -> Answer:

@@ -14,6 +14,7 @@ from streamser.events import (
 )
 from streamser.flow import Flow
 from streamser.outputs.output import Tally
+from streamser.streams.pool import StreamTally
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -43,11 +44,13 @@ class Measures:
             case Health():
                 self._health = event
 
-    def text(self, tallies: Mapping[str, Tally], flow: Flow) -> str:
+    def text(self, tallies: Mapping[str, Tally], streams: StreamTally, flow: Flow) -> str:
         """Return the whole page."""
-        return "".join(line + "\n" for line in self._lines(tallies, flow))
+        return "".join(line + "\n" for line in self._lines(tallies, streams, flow))
 
-    def _lines(self, tallies: Mapping[str, Tally], flow: Flow) -> Iterator[str]:
+    def _lines(
+        self, tallies: Mapping[str, Tally], streams: StreamTally, flow: Flow
+    ) -> Iterator[str]:
         if self._started is not None:
             model = self._started.model
             labels = {
@@ -74,6 +77,12 @@ class Measures:
                 for output, tally in tallies.items()
             ]
             yield from _family(f"output_{name}", kind, meaning, counts)
+        for name, kind, meaning, value in (
+            ("streams", "gauge", "Clients whose audio is analysed.", streams.open),
+            ("streams_refused_total", "counter", "Streams beyond the limit.", streams.refused),
+            ("streams_dropped_seconds_total", "counter", "Their audio lost.", streams.dropped_s),
+        ):
+            yield from _family(name, kind, meaning, [({}, value)])
 
 
 def _of_health(health: Health) -> Iterator[str]:

@@ -11,9 +11,11 @@ from streamser.config import OUTPUTS, Config
 from streamser.events import Event, to_json
 from streamser.flow import Flow
 from streamser.log import Log
+from streamser.model.manifest import BundleError
 from streamser.outputs.network import Hosted, Network
 from streamser.outputs.output import Output, OutputError, Tally
 from streamser.outputs.snapshot import Snapshot
+from streamser.streams.pool import Streams
 
 _log = Log("outputs")
 
@@ -26,6 +28,8 @@ class Switchboard:
         self._network = Network()
         self._outputs: dict[str, tuple[Any, Output]] = {}
         self._snapshot = Snapshot()
+        self.streams = Streams()
+        """Audio that clients send."""
 
     def apply(self, config: Config) -> list[str]:
         """Switch off what is not wanted so, then on what is. Returns what could not be opened.
@@ -37,6 +41,11 @@ class Switchboard:
                 del self._outputs[name]
                 output.close()
         failures = []
+        if config.takes_audio:
+            try:
+                self.streams.configure(config.streams, config.listen.model, config.analysis)
+            except BundleError as error:
+                failures.append(f"streams: {error}")
         for name in OUTPUTS:
             section = getattr(config, name)
             if section is None or name in self._outputs:
@@ -64,7 +73,7 @@ class Switchboard:
         for name, (_, output) in self._outputs.items():
             if reason := output.failure():
                 return f"{name}: {reason}"
-        return None
+        return self.streams.failure()
 
     def tallies(self) -> Mapping[str, Tally]:
         """Return what each output counts."""
@@ -76,6 +85,7 @@ class Switchboard:
             _, (_, output) = self._outputs.popitem()
             with contextlib.suppress(Exception):
                 output.close()
+        self.streams.close()
         self._network.close()
 
     def _open(self, name: str, section: Any) -> None:
@@ -94,12 +104,17 @@ class Switchboard:
     def _websocket(self, section: Any) -> Output:
         from streamser.outputs.websocket import WebSocketServer
 
-        return Hosted(self._network, WebSocketServer(section))
+        return Hosted(self._network, WebSocketServer(section, self.streams))
+
+    def _wyoming(self, section: Any) -> Output:
+        from streamser.outputs.wyoming import WyomingServer
+
+        return Hosted(self._network, WyomingServer(section, self.streams))
 
     def _metrics(self, section: Any) -> Output:
         from streamser.outputs.metrics import MetricsServer
 
-        return Hosted(self._network, MetricsServer(section, self._flow, self.tallies))
+        return Hosted(self._network, MetricsServer(section, self._flow, self.tallies, self.streams))
 
     def _mqtt(self, section: Any) -> Output:
         from streamser.outputs.mqtt import MqttClient
@@ -120,6 +135,7 @@ class Switchboard:
 _ROOMS: Mapping[str, Callable[[Switchboard, Any], Output]] = {
     "socket": Switchboard._socket,
     "websocket": Switchboard._websocket,
+    "wyoming": Switchboard._wyoming,
     "metrics": Switchboard._metrics,
     "mqtt": Switchboard._mqtt,
     "ros2": Switchboard._ros2,

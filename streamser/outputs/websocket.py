@@ -1,4 +1,4 @@
-"""Events as text messages over WebSocket."""
+"""Events as text messages over WebSocket, and audio from clients."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from urllib.parse import parse_qs
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame
 from websockets.http11 import Request, Response
 from websockets.typing import Origin
 
 from streamser.config import WebSocket
-from streamser.events import Event
+from streamser.events import Event, to_json
 from streamser.log import Log
 from streamser.outputs.access import Token, addresses, tls
 from streamser.outputs.audience import Audience, Seat
 from streamser.outputs.door import GRACE, Bucket, Door
+from streamser.outputs.hearing import read_end, read_start
+from streamser.outputs.intake import LARGEST, Intake
 from streamser.outputs.output import OutputError, Tally
+from streamser.streams.pool import Streams, StreamsFullError
 
 HANDSHAKE = 5.0
 """Seconds for the opening handshake."""
@@ -32,11 +36,17 @@ PING = 20.0
 STUCK = 30.0
 """Seconds in which a client has to take something."""
 
-TALKATIVE = 4096
-"""Bytes of the longest message that is looked at, if only to say that none is taken."""
-
 CHATTER = (1024.0, 16_384.0)
-"""Bytes a second, and at once, that a client may send, handshake and pongs included."""
+"""Bytes a second, and at once, that a listening client may send, handshake and pongs included."""
+
+FRAMES = (500.0, 2000.0)
+"""Frames a second, and at once, that a client who sends audio may send."""
+
+GULP = 4096
+"""Bytes that are looked at before the client is judged again."""
+
+LISTEN, AUDIO = "/", "/audio"
+"""Paths: events of this machine's own ear; audio in, and the events of that audio alone."""
 
 BUFFER = 1 << 15
 """Bytes that wait in this process for a slow client, besides its queue."""
@@ -45,11 +55,14 @@ _log = Log("websocket")
 
 
 class WebSocketServer:
-    """A client gets the events that tell the present state, then every event as it comes."""
+    """A client gets the events that tell the present state, then every event as it comes.
+
+    One at `/audio` sends audio instead, and gets the events of that alone.
+    """
 
     name = "websocket"
 
-    def __init__(self, section: WebSocket) -> None:
+    def __init__(self, section: WebSocket, streams: Streams) -> None:
         """Raises OutputError."""
         self.tally = Tally()
         self._section = section
@@ -57,6 +70,8 @@ class WebSocketServer:
         self._tls = tls(section)
         self._audience = Audience(section.queue, self.tally)
         self._door = Door(section, self.tally)
+        self._streams = streams
+        self._intakes: set[Intake] = set()
         self._server: Server | None = None
 
     async def start(self) -> None:
@@ -79,7 +94,7 @@ class WebSocketServer:
                 ping_interval=PING,
                 ping_timeout=PING,
                 close_timeout=GRACE,
-                max_size=TALKATIVE,
+                max_size=LARGEST,
                 max_queue=4,
                 write_limit=BUFFER,
                 logger=quiet,
@@ -100,6 +115,8 @@ class WebSocketServer:
             return
         self._server.close(close_connections=False)
         self._audience.end()
+        for intake in self._intakes:
+            intake.stop("the server ends")
         deadline = asyncio.get_running_loop().time() + GRACE
         while self.tally.clients and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
@@ -110,34 +127,99 @@ class WebSocketServer:
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         path, _, query = request.path.partition("?")
-        if path != "/":
-            return connection.respond(HTTPStatus.NOT_FOUND, "there is only /\n")
+        if path not in (LISTEN, AUDIO):
+            return connection.respond(HTTPStatus.NOT_FOUND, "there are only / and /audio\n")
         shown = request.headers.get_all("Authorization")
         # A page in a browser can set no header.
         shown += [f"Bearer {token}" for token in parse_qs(query).get("token", ())]
         if not self._token.admits(shown[0] if shown else None):
             return connection.respond(HTTPStatus.UNAUTHORIZED, "show the token\n")
+        if path == AUDIO:
+            if not self._section.audio:
+                off = "no audio is taken: set websocket.audio = true\n"
+                return connection.respond(HTTPStatus.NOT_FOUND, off)
+            assert isinstance(connection, _Guarded)
+            connection.expect_audio()
         return None
 
     async def _serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        if connection.request.path.partition("?")[0] == AUDIO:
+            await self._hear(connection)
+        else:
+            await self._tell(connection)
+
+    async def _tell(self, connection: ServerConnection) -> None:
         seat = self._audience.join()
-        hearing = asyncio.create_task(_hear(connection, seat))
+        minding = asyncio.create_task(_mind(connection, seat))
         try:
             with contextlib.suppress(ConnectionClosed, TimeoutError):
-                while (line := await seat.take()) is not None:
-                    async with asyncio.timeout(STUCK):
-                        await connection.send(line)
+                await _send(connection, seat)
                 await connection.close(1001, "the server ends")
         finally:
-            hearing.cancel()
+            minding.cancel()
             self._audience.leave(seat)
 
+    async def _hear(self, connection: ServerConnection) -> None:
+        seat = Seat(self._section.queue, self.tally)
+        sending = asyncio.create_task(_send(connection, seat))
+        self.tally.clients += 1
+        try:
+            with contextlib.suppress(ConnectionClosed, TimeoutError):
+                code, reason = await self._hear_out(connection, seat)
+                seat.end()
+                await sending
+                await connection.close(code, reason)
+        finally:
+            self.tally.clients -= 1
+            sending.cancel()
 
-async def _hear(connection: ServerConnection, seat: Seat) -> None:
+    async def _hear_out(self, connection: ServerConnection, seat: Seat) -> tuple[int, str]:
+        """Take a client's audio to its end; return with which code and reason to close."""
+        try:
+            async with asyncio.timeout(HANDSHAKE):
+                audio = read_start(await connection.recv())
+            intake = Intake(self._streams, self.name, audio, seat, lambda event: [to_json(event)])
+        except TimeoutError:
+            return self._refused(1008, f"nothing was said in {HANDSHAKE:g} s")
+        except ValueError as error:
+            return self._refused(1008, str(error))
+        except StreamsFullError as error:
+            return self._refused(1013, str(error))
+        self._intakes.add(intake)
+        try:
+            while (message := await intake.next(connection.recv())) is not None:
+                if isinstance(message, str):
+                    read_end(message)
+                    await intake.end()
+                    return 1000, ""
+                await intake.take(message)
+        except ValueError as error:
+            intake.stop(str(error))
+            await intake.over.wait()
+            return self._refused(1008, str(error))
+        finally:
+            intake.abandon()
+            self._intakes.remove(intake)
+        return 1001, "the session is over"
+
+    def _refused(self, code: int, reason: str) -> tuple[int, str]:
+        self.tally.refused += 1
+        return code, reason.encode()[:123].decode(errors="ignore")
+
+
+async def _send(connection: ServerConnection, seat: Seat) -> None:
+    """Send what lies in a seat, to its end. Raises ConnectionClosed and TimeoutError."""
+    while (line := await seat.take()) is not None:
+        async with asyncio.timeout(STUCK):
+            await connection.send(line)
+
+
+async def _mind(connection: ServerConnection, seat: Seat) -> None:
     """Wait until the client goes, or says something, which it should not."""
     with contextlib.suppress(ConnectionClosed):
         await connection.recv()
-        await connection.close(1003, "nothing is taken from clients")
+        await connection.close(1003, "nothing is taken at /: audio goes to /audio")
     seat.end()
 
 
@@ -148,8 +230,17 @@ class _Guarded(ServerConnection):
         super().__init__(*args, **options)
         self._door = door
         self._tally = tally
-        self._chatter = Bucket(*CHATTER)
+        self._chatter: Bucket | None = Bucket(*CHATTER)
+        self._frames = Bucket(*FRAMES)
         self._inside = False
+
+    def expect_audio(self) -> None:
+        """Count frames instead of bytes from now on.
+
+        Audio that nobody takes waits in the network; so do the answers to pings behind it.
+        """
+        self._chatter = None
+        self.ping_timeout = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._inside = self._door.enter()
@@ -159,10 +250,19 @@ class _Guarded(ServerConnection):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._chatter.take(len(data)):
-            super().data_received(data)
-        else:
+        if self._chatter is not None and not self._chatter.take(len(data)):
             self.transport.abort()
+            return
+        for begin in range(0, len(data), GULP):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[begin : begin + GULP])
+
+    def process_event(self, event: Any) -> None:
+        if isinstance(event, Frame) and not self._frames.take():
+            self.transport.abort()
+        else:
+            super().process_event(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._inside:

@@ -1,0 +1,1 @@
+"""Audio from elsewhere: many streams in one process, each analysed on its own."""

@@ -1,0 +1,98 @@
+"""All streams of the process: so many at once, and the workers that share them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamser import config
+from streamser.analysis.settings import Settings
+from streamser.events import ModelInfo
+from streamser.model.bundle import load
+from streamser.streams.feed import Feed
+from streamser.streams.format import AudioFormat
+from streamser.streams.stream import Deliver, Stream
+from streamser.streams.worker import Worker
+
+
+class StreamsFullError(Exception):
+    """As many streams are open as may be; the message says what to do, in one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamTally:
+    """What is counted about streams."""
+
+    open: int
+    refused: int
+    dropped_s: float
+    """Seconds of audio, of all streams so far."""
+
+
+class Streams:
+    """Opens streams and gives each to the worker that has the fewest."""
+
+    def __init__(self) -> None:
+        self.limits = config.Streams()
+        self.model: ModelInfo | None = None
+        """What streams to come are analysed with."""
+        self._wanted: tuple[config.Streams, str | Path | None, Settings] | None = None
+        self._workers: list[Worker] = []
+        self._retired: list[Worker] = []
+        self._opened = 0
+        self._refused = 0
+        self._past_drops = 0.0
+
+    def configure(
+        self, limits: config.Streams, model: str | Path | None, settings: Settings
+    ) -> None:
+        """Have workers for streams to come; the streams that are open go on as they began.
+
+        Raises BundleError.
+        """
+        if self._wanted == (limits, model, settings):
+            return
+        bundles = [load(model) for _ in range(limits.threads)]
+        self.close()
+        self._workers = [Worker(bundle, settings) for bundle in bundles]
+        self.limits, self.model = limits, bundles[0].info
+        self._wanted = limits, model, settings
+
+    def open(self, kind: str, audio: AudioFormat, deliver: Deliver) -> Stream:
+        """Begin a stream. Raises StreamsFullError."""
+        if sum(map(len, self._all())) >= self.limits.limit or not self._workers:
+            self._refused += 1
+            taken = f"all {self.limits.limit} streams are taken"
+            raise StreamsFullError(f"{taken}: try again later, or raise streams.limit")
+        self._opened += 1
+        feed = Feed(f"{kind}:{self._opened}", audio, backlog=self.limits.backlog)
+        worker = min(self._workers, key=len)
+        stream = Stream(feed, deliver, worker.wake)
+        worker.add(stream)
+        worker.wake(stream)
+        return stream
+
+    def tally(self) -> StreamTally:
+        """Return what is counted."""
+        workers = self._all()
+        return StreamTally(
+            open=sum(map(len, workers)),
+            refused=self._refused,
+            dropped_s=self._past_drops + sum(worker.dropped for worker in workers),
+        )
+
+    def failure(self) -> str | None:
+        """Return why streams cannot go on, if so."""
+        return next(filter(None, (worker.failure() for worker in self._all())), None)
+
+    def close(self) -> None:
+        """Take no more streams on; those that are open end by themselves."""
+        for worker in self._workers:
+            worker.retire()
+        retired = [*self._retired, *self._workers]
+        self._past_drops += sum(worker.dropped for worker in retired if not len(worker))
+        self._retired = [worker for worker in retired if len(worker)]
+        self._workers, self._wanted = [], None
+
+    def _all(self) -> list[Worker]:
+        return [*self._workers, *self._retired]

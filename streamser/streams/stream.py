@@ -1,0 +1,81 @@
+"""One client's audio, and the session of events that it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from streamser.analysis.analyzer import Analyzer
+from streamser.analysis.settings import Settings
+from streamser.events import Event, Session
+from streamser.listener import Listener
+from streamser.model.bundle import Bundle
+from streamser.streams.feed import Feed
+
+Deliver = Callable[[Sequence[Event], bool], None]
+"""Takes events, and whether they are the last ones; called by the thread that analyses."""
+
+
+class Stream:
+    """Filled by one thread, analysed slice by slice by another."""
+
+    def __init__(self, feed: Feed, deliver: Deliver, wake: Callable[[Stream], None]) -> None:
+        """`wake` is called when there is something to do: then `turn` wants to be called."""
+        self.feed = feed
+        self.over = False
+        """Whether no turn is left to be taken."""
+        self._deliver = deliver
+        self._wake = wake
+        self._listener: Listener | None = None
+        self._reason: str | None = None
+        self._abandoned = False
+
+    @property
+    def name(self) -> str:
+        """Kind and number, such as `websocket:7`: the session's own name, as its source."""
+        return self.feed.name
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is of use."""
+        return self.feed.busy or self._reason is not None or self._abandoned
+
+    def put(self, data: bytes) -> None:
+        """Take audio; never waits."""
+        self.feed.put(data)
+        self._wake(self)
+
+    def end(self) -> None:
+        """No more audio will come; what waits is still analysed."""
+        self.feed.end()
+        self._wake(self)
+
+    def stop(self, reason: str) -> None:
+        """End the session with the next turn."""
+        self._reason = reason
+        self._wake(self)
+
+    def abandon(self) -> None:
+        """End without any further event: nobody is there to hear of it."""
+        self._abandoned = True
+        self._wake(self)
+
+    def turn(self, bundle: Bundle, settings: Settings) -> None:
+        """Analyse a slice of what waits. For the thread that analyses."""
+        if self._abandoned:
+            self.over = True
+            return
+        if self._listener is None:
+            session = Session()
+            analyzer = Analyzer(model=bundle, settings=settings, session=session)
+            self._listener = Listener(self.feed, analyzer=analyzer, session=session)
+        if self._reason is not None:
+            self._listener.stop(self._reason)
+        events = self._listener.poll(0.0)
+        self.over = self._listener.ended
+        if events or self.over:
+            self._deliver(events, self.over)
+
+    def fail(self) -> None:
+        """End at once: this stream cannot be analysed."""
+        self.over = True
+        self._deliver((), True)

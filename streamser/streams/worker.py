@@ -1,0 +1,116 @@
+"""A thread that analyses streams, each in its turn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from streamser.analysis.settings import Settings
+from streamser.audio.source import SAMPLE_RATE
+from streamser.log import Log
+from streamser.model.bundle import Bundle
+from streamser.streams.stream import Stream
+
+STALLED = 30.0
+"""Seconds for one slice of 80 ms, and the thread hangs."""
+
+_log = Log("streams")
+
+
+class Worker:
+    """One network for many streams: each gives it the state that it has come to.
+
+    Those with something to do stand in a queue; who was served stands at its end again, so that
+    none gets more than its share, however much it sends.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`bundle` is this worker's alone: its networks are not thread-safe."""
+        self._bundle = bundle
+        self._settings = settings
+        self._clock = clock
+        self._streams: set[Stream] = set()
+        self._queue: deque[Stream] = deque()
+        self._queued: set[Stream] = set()
+        self._something = threading.Condition()
+        self._retired = False
+        self._begun: float | None = None
+        self._past_drops = 0
+        threading.Thread(target=self._run, name="streams", daemon=True).start()
+
+    def __len__(self) -> int:
+        """How many streams it has."""
+        return len(self._streams)
+
+    def add(self, stream: Stream) -> None:
+        """Take a stream on."""
+        with self._something:
+            self._streams.add(stream)
+
+    def wake(self, stream: Stream) -> None:
+        """Let a stream queue, unless it does. From any thread."""
+        with self._something:
+            if stream in self._streams and stream not in self._queued:
+                self._queue.append(stream)
+                self._queued.add(stream)
+                self._something.notify()
+
+    def retire(self) -> None:
+        """End the thread once the streams that it has are over."""
+        with self._something:
+            self._retired = True
+            self._something.notify()
+
+    @property
+    def dropped(self) -> float:
+        """Seconds of audio that its streams have lost so far."""
+        with self._something:
+            drops = self._past_drops + sum(stream.feed.dropped for stream in self._streams)
+        return drops / SAMPLE_RATE
+
+    def failure(self) -> str | None:
+        """Return why it cannot go on, if so."""
+        begun = self._begun
+        hangs = 0.0 if begun is None else self._clock() - begun
+        return f"the analysis of a stream hangs since {hangs:.0f} s" if hangs > STALLED else None
+
+    def _run(self) -> None:
+        while (stream := self._next()) is not None:
+            self._begun = self._clock()
+            try:
+                stream.turn(self._bundle, self._settings)
+            except Exception as error:  # it costs the other streams nothing
+                _log.error("a stream failed", stream=stream.name, error=error)
+                stream.fail()
+            self._begun = None
+            if stream.over:
+                self._forget(stream)
+            elif stream.busy:
+                self.wake(stream)
+
+    def _next(self) -> Stream | None:
+        """Wait for the next stream in the queue; None when there will be none."""
+        with self._something:
+            while not self._queue:
+                if self._retired and not self._streams:
+                    return None
+                self._something.wait()
+            stream = self._queue.popleft()
+            self._queued.remove(stream)
+            return stream
+
+    def _forget(self, stream: Stream) -> None:
+        with self._something:
+            self._past_drops += stream.feed.dropped
+            self._streams.discard(stream)
+            if stream in self._queued:
+                self._queued.remove(stream)
+                self._queue.remove(stream)
