@@ -1,0 +1,140 @@
+"""The program whose instructions are counted: the same work, in the same order, every time.
+
+    python -m benchmarks.workload
+
+It calls `os.getpgid` before its first part and after each, which nothing else here does: that is
+what the counters cut at. It writes a JSON object of the parts, in order: what each is per.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from streamser.analysis.analyzer import Analyzer
+from streamser.analysis.encoder import Encoder
+from streamser.analysis.head import Head
+from streamser.analysis.hops import HOP
+from streamser.analysis.mfcc import Mfcc
+from streamser.analysis.voice import GateSettings, VoiceGate
+from streamser.audio.recording import read_recording
+from streamser.audio.ring import RingBuffer
+from streamser.audio.source import SAMPLE_RATE, Samples
+from streamser.clip import demo_clip
+from streamser.events import to_json
+from streamser.listener import Listener
+from streamser.model.bundle import Bundle, load
+from streamser.outputs.lines import LineWriter
+
+BLOCK = 640
+"""Samples; 40 ms, as the microphone delivers them."""
+
+HOPS = 75
+"""6 s, 25 answers: two seconds of speech, thrice, so that no pause ends the utterance."""
+
+SECONDS = HOPS * HOP / SAMPLE_RATE
+
+
+class Tape:
+    """A source that passes samples through the ring, block by block, and is its own clock."""
+
+    name, live, native_rate = "tape", True, SAMPLE_RATE
+    dropped = overruns = waiting = 0
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self._ring = RingBuffer(2 * SAMPLE_RATE)
+        self._at = 0
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def read(self, timeout: float) -> Samples | None:
+        """Return the next 40 ms, over and over."""
+        start = self._at % self._samples.size
+        self._ring.write(self._samples[start : start + BLOCK])
+        self._at += BLOCK
+        self._ring.wait(BLOCK, timeout)
+        return self._ring.read()
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def clock(self) -> float:
+        """Return seconds of audio."""
+        return self._at / SAMPLE_RATE
+
+
+def main() -> None:
+    """Do the work of every part twice, and have the second time counted."""
+    clip = np.concatenate(list(read_recording(demo_clip())))
+    speech = np.tile(clip[16_000 : 16_000 + 25 * HOP], 3)
+    parts = dict(work(load(), speech))
+    print(json.dumps(parts))
+
+
+def work(bundle: Bundle, speech: Samples) -> Iterator[tuple[str, float]]:
+    """Yield each part once it is done, and how many of its unit it was."""
+    silence = np.zeros_like(speech)
+    hops = [speech[start : start + HOP] for start in range(0, speech.size, HOP)]
+    os.getpgid(0)
+    for name, samples in (("speech", speech), ("silence", silence)):
+        tape = Tape(samples)
+        with Listener(tape, model=bundle, clock=tape.clock) as listener:
+            live(listener)
+            yield f"to the warm-up of {name}", cut()
+            live(listener)
+            yield f"second of the whole path, {name}", cut(SECONDS)
+    for name, samples in (("speech", speech), ("silence", silence)):
+        analyzer = Analyzer(model=bundle)
+        push(analyzer, samples)
+        yield f"to the warm-up of hops of {name}", cut()
+        push(analyzer, samples)
+        yield f"hop of {name}", cut(HOPS)
+    gate, mfcc = VoiceGate(GateSettings()), Mfcc(bundle.manifest.features)
+    encoder, head = Encoder(bundle), Head(bundle)
+    mfcc.push(np.zeros(mfcc.context, np.int16))
+    frames = [mfcc.push(hop).copy() for hop in hops]
+    pooled = np.zeros(bundle.manifest.network.pooled_dim, np.float32)
+    yield "to the stages", cut()
+    for hop in hops:
+        gate.push(hop)
+    yield "voice gate, hop", cut(HOPS)
+    for hop in hops:
+        mfcc.push(hop)
+    yield "MFCC, hop", cut(HOPS)
+    for block in frames:
+        encoder.push(block)
+    yield "network, hop", cut(HOPS)
+    for _ in hops:
+        head.logits(pooled)
+    yield "head, answer", cut(HOPS)
+
+
+def cut(per: float = 0) -> float:
+    """End a part that consists of `per` units; 0 for one that is not of interest."""
+    os.getpgid(0)
+    return per
+
+
+def live(listener: Listener) -> None:
+    """Poll for as long as the speech lasts, and write the events."""
+    with Path(os.devnull).open("wb") as null:
+        lines = LineWriter(null)
+        for _ in range(HOPS * HOP // BLOCK):
+            for event in listener.poll(0.1):
+                lines.write(to_json(event))
+
+
+def push(analyzer: Analyzer, samples: Samples) -> None:
+    """Push hop by hop."""
+    for start in range(0, samples.size, HOP):
+        analyzer.push(samples[start : start + HOP])
+
+
+if __name__ == "__main__":
+    main()
