@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from cyclonedds.core import DDSException, Policy, Qos
+from cyclonedds.core import DDSException, Listener, Policy, Qos
 from cyclonedds.domain import Domain, DomainParticipant
 from cyclonedds.pub import DataWriter
 from cyclonedds.topic import Topic
@@ -42,8 +42,14 @@ FAREWELL = 0.5
 """Seconds for subscribers to take the last messages."""
 
 CONFIGURATION = """\
-<CycloneDDS><Domain><General><Interfaces><NetworkInterface name={interface}/></Interfaces>\
-</General><Tracing><Verbosity>none</Verbosity></Tracing></Domain></CycloneDDS>"""
+<CycloneDDS><Domain>
+<General><Interfaces><NetworkInterface name={interface} multicast="true"/></Interfaces></General>
+<Discovery>
+<ParticipantIndex>auto</ParticipantIndex><Peers><Peer address="localhost"/></Peers>
+</Discovery>
+<Tracing><Verbosity>none</Verbosity></Tracing>
+</Domain></CycloneDDS>"""
+"""Of Cyclone DDS: one interface, and participants of this machine found without multicast, too."""
 
 _log = Log("ros2")
 
@@ -133,9 +139,12 @@ class Ros2Publisher:
         domain = Domain(section.domain, CONFIGURATION.format(interface=interface))
         participant = DomainParticipant(section.domain)
         self._entities = [domain, participant]
+        matched = _Matched(self.tally)
         for name, kind in self._voice.topics.items():
             topic = Topic(participant, f"rt/{name}", kind)
-            self._writers[name] = DataWriter(participant, topic, qos=_qos(late=name == TRACKED))
+            qos = _qos(late=name == TRACKED)
+            listener = matched if name == self._voice.expression else None
+            self._writers[name] = DataWriter(participant, topic, qos=qos, listener=listener)
 
     def _publish_all(self) -> None:
         flowing, due = None, time.monotonic()
@@ -145,15 +154,17 @@ class Ros2Publisher:
             self._publish_events()
             now, before, flowing = time.monotonic(), flowing, self._flow.flowing
             if now >= due or flowing != before:
-                self._write(self._voice.presence(flowing=flowing, at=datetime.now(UTC)))
-                self.tally.clients = self._subscribers()
+                self._present(flowing)
                 due = now + PRESENCE
         self._publish_events()
-        self._write(self._voice.presence(flowing=False, at=datetime.now(UTC)))
+        self._present(False)
 
     def _publish_events(self) -> None:
         for event in self._mailbox.take():
             self._write(self._voice.push(event))
+
+    def _present(self, flowing: bool) -> None:
+        self._write([self._voice.presence(flowing=flowing, at=datetime.now(UTC))])
 
     def _write(self, messages: Iterable[Message]) -> None:
         for topic, message in messages:
@@ -163,15 +174,24 @@ class Ros2Publisher:
                 self.tally.lost += 1
                 _log.debug("a message is lost", topic=topic, reason=error.msg)
 
-    def _subscribers(self) -> int:
-        return max(len(writer.get_matched_subscriptions()) for writer in self._writers.values())
-
     def _leave(self) -> None:
         for writer in self._writers.values():
             with contextlib.suppress(DDSException):
                 writer.wait_for_acks(duration(seconds=FAREWELL / len(self._writers)))
         self._writers.clear()
         self._entities.clear()
+
+
+class _Matched(Listener):
+    """Counts those who subscribe to what is felt."""
+
+    def __init__(self, tally: Tally) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._tally = tally
+
+    def on_publication_matched(self, writer: Any, status: Any) -> None:
+        """Take what DDS knows, on a thread of its own."""
+        self._tally.clients = status.current_count
 
 
 def _qos(*, late: bool) -> Qos:

@@ -15,21 +15,11 @@ from streamser.events import (
     Emotion,
     Event,
     SessionEnded,
-    SessionStarted,
     SourceLost,
     SpeechStarted,
     Utterance,
 )
-from streamser.outputs.rosmessages import (
-    Bool,
-    DiagnosticArray,
-    DiagnosticStatus,
-    Expression,
-    Header,
-    IdsList,
-    KeyValue,
-    stamp,
-)
+from streamser.outputs.rosmessages import Bool, Expression, Header, IdsList, stamp
 
 EXPRESSIONS = {
     "neutral": "neutral",
@@ -44,12 +34,10 @@ EXPRESSIONS = {
 }
 """The constants of hri_msgs/Expression; a label that has none there is published as empty."""
 
-Message = tuple[str, Bool | DiagnosticArray | Expression | IdsList]
+Message = tuple[str, Bool | Expression | IdsList]
 """A topic and what is published on it."""
 
-TRACKED, DIAGNOSTICS = "humans/voices/tracked", "diagnostics"
-
-_GOOD, _WARNING = 0, 1
+TRACKED = "humans/voices/tracked"
 
 
 class Voice:
@@ -58,26 +46,21 @@ class Voice:
     def __init__(self, section: Ros2) -> None:
         self._id = section.voice
         self._frame = section.frame
-        self._source = "no source yet"
-        self._model = ""
         self.expression = f"humans/voices/{self._id}/expression"
         self.is_speaking = f"humans/voices/{self._id}/is_speaking"
 
     @property
-    def topics(self) -> dict[str, type[Bool | DiagnosticArray | Expression | IdsList]]:
+    def topics(self) -> dict[str, type[Bool | Expression | IdsList]]:
         """The topics that are published, and their types."""
         return {
             TRACKED: IdsList,
             self.is_speaking: Bool,
             self.expression: Expression,
-            DIAGNOSTICS: DiagnosticArray,
         }
 
     def push(self, event: Event) -> Iterator[Message]:
         """Yield what an event is worth."""
         match event:
-            case SessionStarted():
-                self._source, self._model = event.source, event.model.name
             case SpeechStarted():
                 yield self.is_speaking, Bool(data=True)
             case Emotion():
@@ -88,18 +71,10 @@ class Voice:
             case SourceLost() | SessionEnded():
                 yield self.is_speaking, Bool(data=False)
 
-    def presence(self, *, flowing: bool, at: datetime) -> Iterator[Message]:
-        """Yield whether it listens: the voice is tracked while audio flows."""
+    def presence(self, *, flowing: bool, at: datetime) -> Message:
+        """Return whether it listens: the voice is tracked while audio flows."""
         header = Header(stamp=stamp(at), frame_id=self._frame)
-        yield TRACKED, IdsList(header=header, ids=[self._id] if flowing else [])
-        status = DiagnosticStatus(
-            level=_GOOD if flowing else _WARNING,
-            name=f"streamser: {self._id}",
-            message=f"listening to {self._source}" if flowing else f"no audio from {self._source}",
-            hardware_id=self._source,
-            values=[KeyValue(key="model", value=self._model)],
-        )
-        yield DIAGNOSTICS, DiagnosticArray(header=header, status=[status])
+        return TRACKED, IdsList(header=header, ids=[self._id] if flowing else [])
 
     def _expression(self, event: Emotion) -> Expression:
         """Return a verdict; of a voice that fits no label nothing is claimed."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import float32, int32, uint8, uint32
+from cyclonedds.idl.types import float32, int32, uint32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as sequence  # noqa: N813
@@ -66,35 +66,6 @@ class Expression(IdlStruct, typename="hri_msgs::msg::dds_::Expression_"):
 
     confidence: float32
     """0 to 1."""
-
-
-@dataclass
-class KeyValue(IdlStruct, typename="diagnostic_msgs::msg::dds_::KeyValue_"):
-    """A figure of a diagnosis."""
-
-    key: str
-    value: str
-
-
-@dataclass
-class DiagnosticStatus(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticStatus_"):
-    """How a part of a robot does."""
-
-    level: uint8
-    """0 good, 1 a warning, 2 an error."""
-
-    name: str
-    message: str
-    hardware_id: str
-    values: sequence[KeyValue]
-
-
-@dataclass
-class DiagnosticArray(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticArray_"):
-    """How parts of a robot do."""
-
-    header: Header
-    status: sequence[DiagnosticStatus]
 
 
 def stamp(at: datetime) -> Time:
