@@ -192,7 +192,7 @@ def test_paced_recording_gives_each_sample_when_a_microphone_would(tmp_path: Pat
     given = 0
     while (samples := source.read(0.25)) is not None:
         given += len(samples)
-        assert len(samples) <= 640
+        assert len(samples) <= 1280
         assert given / 16_000 == pytest.approx(clock.now - 100.0, abs=1e-6)
     assert given == 48_000
     source.close()

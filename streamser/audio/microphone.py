@@ -16,7 +16,12 @@ from streamser.audio.source import NO_SAMPLES, SAMPLE_RATE, Samples, SourceError
 
 OPEN_TIMEOUT = 3.0
 CLOSE_TIMEOUT = 1.0
-BLOCKS_PER_SECOND = 25
+BLOCK_SECONDS = 0.08
+"""Of audio that the device gives at once. A hop of the network: with the last sample of a block a
+hop is whole, and smaller blocks would only wake three threads more often."""
+
+BUFFER_SECONDS = 4 * BLOCK_SECONDS
+"""Asked of the device. PortAudio cuts blocks into smaller ones unless four of them fit."""
 
 
 class Microphone:
@@ -54,7 +59,7 @@ class Microphone:
         self.native_rate = self._capture.rate
 
     def read(self, timeout: float) -> Samples | None:
-        """Return the samples that came, at least 40 ms of them; see `Source`."""
+        """Return the samples that came, at least a block of them; see `Source`."""
         capture = self._capture
         if capture is None:
             raise SourceError(f"{self.name} is not open")
@@ -98,7 +103,7 @@ class _Capture:
         native, channels = self.device.rate, self.device.channels
         for rate, heard in ((SAMPLE_RATE, 1), (native, 1), (native, channels)):
             self.rate = rate
-            self.block = rate // BLOCKS_PER_SECOND
+            self.block = round(rate * BLOCK_SECONDS)
             self.ring = RingBuffer(max(self.block, round(rate * max_lag)))
             self.resampler = Resampler(rate)
             try:
@@ -108,6 +113,7 @@ class _Capture:
                     channels=heard,
                     dtype="int16",
                     blocksize=self.block,
+                    latency=BUFFER_SECONDS,
                     callback=self._hear,
                     finished_callback=self.ring.close,
                 )

@@ -18,8 +18,8 @@ from streamser.audio.source import NO_SAMPLES, SAMPLE_RATE, Samples, SourceError
 BLOCK_SECONDS = 0.5
 """Of audio that is decoded at once; bounds the memory."""
 
-PACED_SAMPLES = 640
-"""40 ms: what a paced recording gives at once, as a microphone does."""
+PACED_SAMPLES = 1280
+"""80 ms: what a paced recording gives at once, as a microphone does."""
 
 
 def read_recording(path: str | Path) -> Iterator[Samples]:

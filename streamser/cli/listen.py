@@ -9,6 +9,10 @@ import sys
 from streamser.cli import options
 from streamser.cli.failure import OK
 
+POLL = 0.25
+"""Seconds without audio after which the reader is looked for: well above a block of 80 ms, so that
+while audio flows nothing wakes up in vain."""
+
 _DESCRIPTION = """\
 Write what is heard as JSON Lines, one event a line, each at once.
 A recording is played in real time; --fast takes it as fast as it can be read."""
@@ -50,7 +54,7 @@ def run(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> int:
     with listener, Stopping(listener.stop) as stopping:
         lines = LineWriter(sys.stdout.buffer, give_up=lambda: stopping.asked)
         while not listener.ended:
-            for event in listener.poll(0.1):
+            for event in listener.poll(POLL):
                 lines.write(to_json(event))
             if lines.reader_gone():
                 break
