@@ -47,7 +47,7 @@ class Experiment:
             "split_sha256": self.split.hash,
             "clips": {side: len(clips) for side, clips in self.split.sides.items()},
             "seed": self.seed,
-            "commit": _commit(),
+            "commit": commit(),
             "settings": dataclasses.asdict(self.recipe),
         }
 
@@ -94,7 +94,8 @@ def _with_sounds(split: Split, sounds: list[Clip]) -> Split:
     )
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
+    """The commit of the code, `-dirty` if it was changed since; None outside a repository."""
     try:
         found = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],

@@ -11,6 +11,9 @@ from pathlib import Path
 from train.corpora import CORPORA, Clip, CorpusError, default_root
 from train.folds import EMOBOX_DEV, POOLED, POOLED_DEV, STRICT, STRICT_DEV, Group
 
+DEALT = 5
+"""Groups into which the speakers of a corpus that train.folds does not list are dealt."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
@@ -60,9 +63,12 @@ def pooled(clips: Iterable[Clip], fold: int = 1) -> Split:
     In fold k (from 1) every corpus holds out its own k-th group of speakers, beginning again after
     its last one: the first folds of a corpus, as many as it has groups, test each clip once.
     """
+    clips = list(clips)
+    corpora = {clip.corpus for clip in clips}
+    groups = {corpus: POOLED.get(corpus) or groups_of(corpus, clips) for corpus in corpora}
 
     def held_out(corpus: str) -> tuple[Group, Group]:
-        return _turn(POOLED[corpus], fold, POOLED_DEV.get(corpus, 1))
+        return _turn(groups[corpus], fold, POOLED_DEV.get(corpus, 1))
 
     return _split(f"pooled/{fold}", clips, held_out)
 
@@ -70,13 +76,22 @@ def pooled(clips: Iterable[Clip], fold: int = 1) -> Split:
 def strict(clips: Iterable[Clip], corpus: str) -> list[Split]:
     """One corpus alone, speaker-disjoint: each group of its speakers is test once."""
     own = [clip for clip in clips if clip.corpus == corpus]
-    groups = STRICT[corpus]
+    groups = groups_of(corpus, own)
     return [
         _split(
             f"{corpus}/strict/{fold}", own, _always(_turn(groups, fold, STRICT_DEV.get(corpus, 1)))
         )
         for fold in range(1, len(groups) + 1)
     ]
+
+
+def groups_of(corpus: str, clips: Iterable[Clip]) -> tuple[Group, ...]:
+    """Groups of speakers that are held out in turn: of a corpus alone, else pooled, else dealt."""
+    listed = STRICT.get(corpus) or POOLED.get(corpus)
+    if listed:
+        return listed
+    speakers = sorted({clip.speaker for clip in clips if clip.corpus == corpus})
+    return tuple(frozenset(speakers[first::DEALT]) for first in range(min(DEALT, len(speakers))))
 
 
 def leave_out(clips: Iterable[Clip], corpus: str, fold: int = 1) -> Split:
@@ -180,8 +195,12 @@ def _split(
 
 
 def _turn(groups: Sequence[Group], fold: int, dev_groups: int) -> tuple[Group, Group]:
-    """The test group of a fold (from 1) and the ones after it, around the end, for dev."""
-    dev = (groups[(fold + step) % len(groups)] for step in range(dev_groups))
+    """The test group of a fold (from 1) and the ones after it, around the end, for dev.
+
+    One group is left to train in any case.
+    """
+    spare = min(dev_groups, len(groups) - 2)
+    dev = (groups[(fold + step) % len(groups)] for step in range(spare))
     return groups[(fold - 1) % len(groups)], frozenset().union(*dev)
 
 

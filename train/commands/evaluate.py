@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from train.commands.export import MODELS
-from train.commands.fit import add_run_arguments, experiment
+from train.commands.runs import add_run_arguments, experiment
 
 NAME = "evaluate"
 HELP = "judge a bundle on the test speakers of its run, through the code that runs live"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from train.commands.fit import add_run_arguments, experiment
+from train.commands.runs import add_run_arguments, experiment
 
 NAME = "export"
 HELP = "convert a trained run to a streaming INT8 bundle, calibrated on its dev speakers"

@@ -1,0 +1,82 @@
+"""The arguments that name runs, and the runs that they name."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from train.experiment import RUNS, Experiment, prepare
+from train.recipe import RecipeError, load_recipe
+from train.systems.recipe import SystemRecipe, find_recipe
+
+if TYPE_CHECKING:
+    from train.systems.run import SystemRun
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what names one or more runs of a recipe."""
+    parser.add_argument("recipe", nargs="?", default="streamser-research", help="name or .toml")
+    add_root_arguments(parser)
+    parser.add_argument(
+        "--fold", type=int, nargs="+", help="folds (streamser: 1; systems: all of `honest`)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    systems = parser.add_argument_group("published systems")
+    systems.add_argument(
+        "--protocol",
+        choices=("own", "honest"),
+        default="own",
+        help="the publication's own split, or speaker-independent ones (default: own)",
+    )
+    systems.add_argument("--corpus", action="append", default=[], help="only this; may be repeated")
+    systems.add_argument("--gender", choices=("male", "female", "both"), default="")
+    systems.add_argument("--epochs", type=int, help="instead of the recipe's; the result says so")
+    systems.add_argument("--weights", help="deepemo-transfer: path of ImageNet weights, or `none`")
+
+
+def add_root_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where corpora and runs lie."""
+    parser.add_argument("--root", type=Path, help="folder of the corpora ($STREAMSER_CORPORA)")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (runs/)")
+
+
+def experiment(arguments: argparse.Namespace, fold: int | None = None) -> Experiment:
+    """Lay out the run of a streaming network that the arguments name."""
+    return prepare(
+        load_recipe(arguments.recipe),
+        fold=fold or (arguments.fold or [1])[0],
+        seed=arguments.seed,
+        root=arguments.root,
+        runs=arguments.runs,
+    )
+
+
+def system_recipe(arguments: argparse.Namespace) -> SystemRecipe:
+    """The recipe of a published system, with what the arguments change in it."""
+    recipe = find_recipe(arguments.recipe)
+    if not isinstance(recipe, SystemRecipe):
+        raise RecipeError(f"{arguments.recipe} is no published system")
+    if arguments.weights:
+        network = recipe.network | {"weights": arguments.weights}
+        recipe = dataclasses.replace(recipe, network=network)
+    return recipe
+
+
+def system_runs(arguments: argparse.Namespace) -> Iterator[SystemRun]:
+    """Lay out the runs of a published system that the arguments name."""
+    from train.systems.run import lay_out
+
+    return lay_out(
+        system_recipe(arguments),
+        protocol=arguments.protocol,
+        folds=arguments.fold or (),
+        seed=arguments.seed,
+        epochs=arguments.epochs,
+        names=arguments.corpus,
+        gender=arguments.gender,
+        root=arguments.root,
+        runs=arguments.runs,
+    )

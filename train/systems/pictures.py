@@ -1,0 +1,45 @@
+"""Learning curves and confusion matrices as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+import numpy as np
+from matplotlib import pyplot as plt
+
+
+def curves(history: Sequence[dict[str, float]], path: Path) -> None:
+    """Loss and accuracy over epochs, of the training and the watched side."""
+    epochs = [line["epoch"] for line in history]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for axes, keys in ((left, ("loss",)), (right, ("accuracy", "ua"))):
+        for name in (f"{side}{key}" for key in keys for side in ("", "watch_")):
+            if name in history[0]:
+                axes.plot(epochs, [line[name] for line in history], label=name.replace("_", " "))
+        axes.set_xlabel("epoch")
+        axes.legend()
+    right.set_ylabel("percent")
+    left.set_ylabel("cross-entropy")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def confusion(counts: np.ndarray, names: Sequence[str], path: Path) -> None:
+    """The share of each true class (rows) that was found as each other (columns)."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 2.4 + 0.45 * len(names)
+    figure, axes = plt.subplots(figsize=(size, size), layout="constrained")
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("found")
+    axes.set_ylabel("acted")
+    for (row, column), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.5 else "black"
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
