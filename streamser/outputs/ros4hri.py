@@ -30,7 +30,6 @@ EXPRESSIONS = {
     "disgust": "disgusted",
     "surprised": "surprised",
     "bored": "bored",
-    "boredom": "bored",
 }
 """The constants of hri_msgs/Expression; a label that has none there is published as empty."""
 
