@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from types import FrameType
 
 from streamser.audio.inputs import open_source
-from streamser.audio.source import SourceError
+from streamser.audio.nothing import NOTHING, Nothing
+from streamser.audio.source import Source, SourceError
 from streamser.config import OUTPUTS, Config
 from streamser.events import Event, SessionEnded, SessionStarted, SourceLost, SourceRestored
 from streamser.flow import Flow
@@ -97,6 +98,11 @@ class Daemon:
         if not any(getattr(config, name) for name in OUTPUTS):
             outputs = " ".join(f"[{name}]" for name in OUTPUTS)
             raise ConfigError(f"no output is on: add one of the sections {outputs}, or --set one")
+        if config.listen.input == NOTHING and not config.takes_audio:
+            raise ConfigError(
+                "listen.input is none, and no client may send audio: "
+                "set websocket.audio = true, or add the section [wyoming]"
+            )
         return config
 
     def _heed(self) -> None:
@@ -114,7 +120,7 @@ class Daemon:
 
     def _session(self, listener: Listener) -> None:
         """Run one session to its end, or until all has to end."""
-        self._flow.begin()
+        self._flow.begin(ear=listener.source.name != NOTHING)
         while not listener.ended:
             events = listener.poll(POLL)
             self._flow.note(events, listener.analyzer.t)
@@ -166,7 +172,7 @@ class Daemon:
                     _log.info("source restored", source=event.source, reason=event.reason)
                 case SessionEnded():
                     _log.info("session ended", reason=event.reason, seconds=round(event.t, 1))
-        if self._flow.flowing:
+        if self._flow.ready:
             self._notifier.ready()
             self._notifier.feed()
             self._notifier.status(f"listening to {self._source}")
@@ -176,6 +182,8 @@ class Daemon:
 
 def _listener(config: Config) -> Listener:
     """Return a listener, not begun yet. Raises BundleError."""
-    source = open_source(config.listen.input, rate=config.listen.rate)
+    source: Source = Nothing()
+    if config.listen.input != NOTHING:
+        source = open_source(config.listen.input, rate=config.listen.rate)
     model, settings = config.listen.model, config.analysis
     return Listener(source, model=model, settings=settings, wait=True)

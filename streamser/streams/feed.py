@@ -7,7 +7,7 @@ from streamser.audio.ring import RingBuffer
 from streamser.audio.source import NO_SAMPLES, SAMPLE_RATE, Samples
 from streamser.streams.format import AudioFormat
 
-SLICE = 0.08
+SLICE = 0.16
 """Seconds of audio that one read gives at most, so that streams take turns."""
 
 
@@ -60,7 +60,7 @@ class Feed:
         """Nothing is to be done."""
 
     def read(self, timeout: float) -> Samples | None:
-        """Return what waits, 80 ms of it at most; None at the end. Never waits."""
+        """Return what waits, 160 ms of it at most; None at the end. Never waits."""
         closed = self._ring.closed  # before the look, so that nothing comes between the two
         samples = self._ring.read(self._slice)
         self.dropped = self._ring.dropped * SAMPLE_RATE // self.native_rate

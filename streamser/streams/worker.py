@@ -14,7 +14,7 @@ from streamser.model.bundle import Bundle
 from streamser.streams.stream import Stream
 
 STALLED = 30.0
-"""Seconds for one slice of 80 ms, and the thread hangs."""
+"""Seconds for one slice of audio, and the thread hangs."""
 
 _log = Log("streams")
 
