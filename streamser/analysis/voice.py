@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from streamser.analysis.hops import HOP, HOP_SECONDS
+from streamser.analysis.hops import HOP, HOP_SECONDS, SAMPLE_RATE
 
 _FRAME = 320
 _FRAMES_PER_HOP = HOP // _FRAME
@@ -47,10 +47,10 @@ class VoiceGate:
     """Decides hop by hop; the samples of a hop are looked at once, as four frames of 20 ms."""
 
     def __init__(self, settings: GateSettings) -> None:
-        import webrtcvad
+        import _webrtcvad  # webrtcvad around it looks up its own version: 4 MB of imports
 
+        self._webrtc = _webrtcvad
         self.settings = settings
-        self._new_vad = webrtcvad.Vad
         self._onset_frames = max(1, round(settings.onset / _FRAME_SECONDS))
         self._onset_voiced = max(1, round(self._onset_frames * settings.onset_share))
         self._hangover_hops = max(1, round(settings.hangover / HOP_SECONDS))
@@ -58,7 +58,9 @@ class VoiceGate:
 
     def reset(self) -> None:
         """Forget everything, WebRTC's noise model included."""
-        self._vad = self._new_vad(self.settings.aggressiveness)
+        self._vad = self._webrtc.create()
+        self._webrtc.init(self._vad)
+        self._webrtc.set_mode(self._vad, self.settings.aggressiveness)
         self._recent = 0
         self._silent_hops = 0
         self.open = False
@@ -70,7 +72,8 @@ class VoiceGate:
         raw = hop.tobytes()
         voiced = 0
         for start in range(0, 2 * HOP, 2 * _FRAME):
-            spoken = self._vad.is_speech(raw[start : start + 2 * _FRAME], 16_000)
+            frame = raw[start : start + 2 * _FRAME]
+            spoken = self._webrtc.process(self._vad, SAMPLE_RATE, frame, _FRAME)
             self._recent = self._recent << 1 | spoken
             voiced += spoken
         self._recent &= (1 << self._onset_frames) - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from streamser.events import ModelInfo
+from streamser.model.digest import sha256
 from streamser.model.interpreter import Network, NetworkError, Tensor
 from streamser.model.manifest import (
     ENCODER,
@@ -117,7 +117,7 @@ def load(model: str | Path | None = None) -> Bundle:
     info = ModelInfo(
         name=manifest.name,
         version=manifest.version,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256(content),
         labels=manifest.labels,
     )
     return Bundle(
@@ -128,7 +128,7 @@ def load(model: str | Path | None = None) -> Bundle:
 def _network(path: Path, digest: str) -> Network:
     content = read_limited(path, _LARGEST)
     # The interpreter only ever sees bytes that the manifest vouches for.
-    if hashlib.sha256(content).hexdigest() != digest:
+    if sha256(content) != digest:
         raise BundleError(f"{path}: SHA-256 differs from the manifest's; damaged or replaced")
     if content[4:8] != b"TFL3":
         raise BundleError(f"{path}: not a TFLite network")
