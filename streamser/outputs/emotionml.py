@@ -1,73 +1,105 @@
-"""Records as a document of W3C EmotionML 1.0 (https://www.w3.org/TR/emotionml/)."""
+"""Verdicts as W3C EmotionML 1.0 (https://www.w3.org/TR/emotionml/).
+
+The W3C's "big six" have no neutral, so the labels are declared in the document. A label's
+confidence is its probability; what was decided stands in `<info>`; pleasure and arousal are scaled
+from -1..1 to 0..1.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TextIO
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
+from streamser.events import Utterance
 from streamser.outputs.records import NO_SPEECH, Record
 
 NAMESPACE = "http://www.w3.org/2009/10/emotionml"
 DIMENSIONS = "http://www.w3.org/TR/emotion-voc/xml#pad-dimensions"
 STATUS_NAMESPACE = "urn:streamser:status"
+END = "</emotionml>\n"
 
 _VOCABULARY = "streamser"
 
 
-class EmotionMl:
-    """Writes an `<emotion>` for each record, in a document of its own vocabulary.
+def beginning(labels: Sequence[str]) -> str:
+    """Return how a document begins; `<emotion>` elements and `END` have to follow."""
+    items = "".join(
+        f"    <item name={quoteattr(_token(label))}/>\n"
+        for label in dict.fromkeys((*labels, NO_SPEECH))
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<emotionml version="1.0" xmlns="{NAMESPACE}"\n'
+        f'    category-set="#{_VOCABULARY}" dimension-set="{DIMENSIONS}">\n'
+        f'  <vocabulary type="category" id="{_VOCABULARY}">\n{items}  </vocabulary>\n'
+    )
 
-    The W3C's "big six" have no neutral, so the labels are declared in the document. A label's
-    confidence is its probability; what was decided stands in `<info>`; pleasure and arousal are
-    scaled from -1..1 to 0..1; the time in the recording is a media fragment.
+
+def heard(utterance: Utterance) -> str:
+    """Return the `<emotion>` of an utterance that was heard live, at its place in time.
+
+    `start` and `end` are milliseconds since 1970, UTC; an utterance of a session without wall
+    time has a duration alone.
     """
+    begin, end = (round(seconds * 1000) for seconds in (utterance.start, utterance.end))
+    times = f'duration="{end - begin}"'
+    if utterance.time is not None:
+        at = datetime.fromisoformat(utterance.time).timestamp()
+        session = round((at - utterance.t) * 1000)
+        times = f'start="{max(0, session + begin)}" end="{max(0, session + end)}"'
+    return _emotion(times, utterance.status, utterance)
+
+
+def recorded(record: Record) -> str:
+    """Return the `<emotion>` of a record; its time in the recording is a media fragment."""
+    times = f'duration="{round((record.end - record.start) * 1000)}"'
+    uri = f"{quote(os.fsencode(record.path))}#t={record.start:.2f},{record.end:.2f}"
+    reference = f'<reference uri="{uri}" role="expressedBy"/>'
+    return _emotion(times, record.status, record.utterance, reference)
+
+
+class EmotionMl:
+    """Writes a document with an `<emotion>` for each record."""
 
     def __init__(self, stream: TextIO, labels: Sequence[str]) -> None:
         self._stream = stream
-        items = "".join(
-            f"    <item name={quoteattr(_token(label))}/>\n" for label in (*labels, NO_SPEECH)
-        )
-        stream.write(
-            '<?xml version="1.0" encoding="UTF-8"?>\n'
-            f'<emotionml version="1.0" xmlns="{NAMESPACE}"\n'
-            f'    category-set="#{_VOCABULARY}" dimension-set="{DIMENSIONS}">\n'
-            f'  <vocabulary type="category" id="{_VOCABULARY}">\n{items}  </vocabulary>\n'
-        )
+        stream.write(beginning(labels))
 
     def write(self, record: Record) -> None:
         """Write one `<emotion>`."""
-        scores, dimensions = {NO_SPEECH: 1.0}, {}
-        if record.utterance is not None:
-            scores = dict(record.utterance.scores)
-            dimensions = {
-                "pleasure": record.utterance.valence,
-                "arousal": record.utterance.arousal,
-            }
-        verdict = f" label={quoteattr(_token(record.label))}" if record.label else ""
-        lines = [
-            f'<info><status xmlns="{STATUS_NAMESPACE}"{verdict}>{record.status}</status></info>',
-            *(
-                f'<category name={quoteattr(_token(label))} confidence="{_share(score)}"/>'
-                for label, score in scores.items()
-            ),
-            *(
-                f'<dimension name="{name}" value="{_share((value + 1) / 2)}"/>'
-                for name, value in dimensions.items()
-            ),
-            f'<reference uri="{_uri(record)}" role="expressedBy"/>',
-        ]
-        duration = round((record.end - record.start) * 1000)
-        self._stream.write(f'  <emotion expressed-through="voice" duration="{duration}">\n')
-        self._stream.writelines(f"    {line}\n" for line in lines)
-        self._stream.write("  </emotion>\n")
+        self._stream.write(recorded(record))
 
     def close(self) -> None:
         """End the document."""
-        self._stream.write("</emotionml>\n")
+        self._stream.write(END)
+
+
+def _emotion(times: str, status: str, utterance: Utterance | None, *references: str) -> str:
+    scores, dimensions, verdict = {NO_SPEECH: 1.0}, {}, ""
+    if utterance is not None:
+        scores = dict(utterance.scores)
+        dimensions = {"pleasure": utterance.valence, "arousal": utterance.arousal}
+        verdict = f" label={quoteattr(_token(utterance.label))}" if utterance.label else ""
+    lines = [
+        f'  <emotion expressed-through="voice" {times}>',
+        f'    <info><status xmlns="{STATUS_NAMESPACE}"{verdict}>{status}</status></info>',
+        *(
+            f'    <category name={quoteattr(_token(label))} confidence="{_share(score)}"/>'
+            for label, score in scores.items()
+        ),
+        *(
+            f'    <dimension name="{name}" value="{_share((value + 1) / 2)}"/>'
+            for name, value in dimensions.items()
+        ),
+        *(f"    {reference}" for reference in references),
+        "  </emotion>\n",
+    ]
+    return "\n".join(lines)
 
 
 def _share(value: float) -> str:
@@ -75,8 +107,4 @@ def _share(value: float) -> str:
 
 
 def _token(label: str) -> str:
-    return re.sub(r"[^\w.:-]", "_", label)
-
-
-def _uri(record: Record) -> str:
-    return f"{quote(os.fsencode(record.path))}#t={record.start:.2f},{record.end:.2f}"
+    return re.sub(r"[^A-Za-z0-9_.:-]", "_", label)

@@ -33,6 +33,7 @@ class RotatingFile:
     """
 
     name = "file"
+    flags = os.O_APPEND
 
     def __init__(self, section: File) -> None:
         self.tally = Tally()
@@ -105,20 +106,28 @@ class RotatingFile:
                     _log.info("events are written again", path=self._path, lost=self.tally.lost)
 
     def _append(self, content: bytes) -> None:
-        if self._moved_away():
-            self._open()
-        assert self._descriptor is not None
-        size = os.fstat(self._descriptor).st_size
+        size = self._size()
         if size and size + len(content) > self._largest:
             self._turn_over()
             size = 0
         try:
-            written = os.write(self._descriptor, content)
+            written = os.write(self._file, content)
             if written < len(content):
-                os.write(self._descriptor, content[written:])
+                os.write(self._file, content[written:])
         except OSError:
-            os.ftruncate(self._descriptor, size)  # no half lines
+            os.ftruncate(self._file, size)  # no half lines
             raise
+
+    def _size(self) -> int:
+        """Return the size of the file, which is begun anew if somebody moved it away."""
+        if self._moved_away():
+            self._open()
+        return os.fstat(self._file).st_size
+
+    @property
+    def _file(self) -> int:
+        assert self._descriptor is not None
+        return self._descriptor
 
     def _moved_away(self) -> bool:
         if self._descriptor is None:
@@ -130,10 +139,10 @@ class RotatingFile:
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | self.flags
         descriptor = os.open(self._path, flags, 0o600)
         try:
-            cut = _cut_half_line(descriptor)
+            cut = self._mend(descriptor)
         except OSError:
             os.close(descriptor)
             raise
@@ -155,16 +164,15 @@ class RotatingFile:
     def _old(self, number: int) -> Path:
         return self._path if number == 0 else Path(f"{self._path}.{number}")
 
-
-def _cut_half_line(descriptor: int) -> int:
-    """Let a file end with a whole line; return the bytes that were too many."""
-    size = os.fstat(descriptor).st_size
-    if size == 0:
-        return 0
-    tail = os.pread(descriptor, LONGEST, max(0, size - LONGEST))
-    half = tail[tail.rfind(b"\n") + 1 :]
-    if half[:1] not in (b"", b"{", b"\0"):  # ours, or zeros that a file system left
-        raise OSError(errno.EINVAL, "is there, and not of lines of JSON")
-    if half:
-        os.ftruncate(descriptor, size - len(half))
-    return len(half)
+    def _mend(self, descriptor: int) -> int:
+        """Let a file end with a whole line; return the bytes that were too many."""
+        size = os.fstat(descriptor).st_size
+        if size == 0:
+            return 0
+        tail = os.pread(descriptor, LONGEST, max(0, size - LONGEST))
+        half = tail[tail.rfind(b"\n") + 1 :]
+        if half[:1] not in (b"", b"{", b"\0"):  # ours, or zeros that a file system left
+            raise OSError(errno.EINVAL, "is there, and not of lines of JSON")
+        if half:
+            os.ftruncate(descriptor, size - len(half))
+        return len(half)
