@@ -255,6 +255,11 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmotionMlFile(File):
+    """`[emotionml]`: an EmotionML document with all utterances, turned over as `[file]` is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file. An output is on when its section is there."""
 
@@ -269,9 +274,10 @@ class Config:
     ros2: Ros2 | None = None
     wyoming: Wyoming | None = None
     file: File | None = None
+    emotionml: EmotionMlFile | None = None
 
 
-OUTPUTS = ("socket", "websocket", "wyoming", "metrics", "mqtt", "ros2", "file")
+OUTPUTS = ("socket", "websocket", "wyoming", "metrics", "mqtt", "ros2", "file", "emotionml")
 """Sections that switch an output on."""
     @property
     def takes_audio(self) -> bool:
