@@ -131,6 +131,11 @@ class Switchboard:
 
         return RotatingFile(section)
 
+    def _emotionml(self, section: Any) -> Output:
+        from streamser.outputs.emotionmlfile import EmotionMlFile
+
+        return EmotionMlFile(section)
+
 
 _ROOMS: Mapping[str, Callable[[Switchboard, Any], Output]] = {
     "socket": Switchboard._socket,
@@ -140,6 +145,7 @@ _ROOMS: Mapping[str, Callable[[Switchboard, Any], Output]] = {
     "mqtt": Switchboard._mqtt,
     "ros2": Switchboard._ros2,
     "file": Switchboard._file,
+    "emotionml": Switchboard._emotionml,
 }
 
 _FILES = ("token_file", "password_file", "certificate", "key", "ca")
