@@ -23,14 +23,14 @@ class Listen:
     model: str | None = None
     """Name or folder of the model; the default one without it."""
 
+    profile: str | None = None
+    """Who speaks: a profile that `streamser calibrate` made; nobody in particular without it."""
+
     def __post_init__(self) -> None:
         _require(bool(self.input), "input is empty")
         _require(1000 <= self.rate <= 768_000, "rate has to be from 1000 to 768000 Hz")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
-    """`[log]`: what standard error gets, one line each."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streams:
     """`[streams]`: audio that clients send, each stream analysed on its own."""
@@ -58,6 +58,9 @@ class Streams:
         _require(1 <= self.threads <= 64, "threads has to be from 1 to 64")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """`[log]`: what standard error gets, one line each."""
 
     format: Literal["logfmt", "json"] = "logfmt"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -133,17 +136,14 @@ class WebSocket(TcpServer):
     """`[websocket]`: events as text messages."""
 
     port: int = 8767
-    origins: tuple[str, ...] = ()
-    """Web pages that may connect, such as `https://robot.example`; by default none may."""
-
     clients: int = 64
     audio: bool = False
     """Whether clients may send audio, at /audio, and get the events of that stream alone."""
 
+    origins: tuple[str, ...] = ()
+    """Web pages that may connect, such as `https://robot.example`; by default none may."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metrics(TcpServer):
-    """`[metrics]`: /metrics for Prometheus, /healthz and /readyz."""
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wyoming(TcpServer):
     """`[wyoming]`: audio from Wyoming clients, and the events of each stream back to it."""
@@ -152,6 +152,9 @@ class Wyoming(TcpServer):
     clients: int = 64
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics(TcpServer):
+    """`[metrics]`: /metrics for Prometheus, /healthz and /readyz."""
 
     port: int = 9767
 
@@ -265,25 +268,25 @@ class Config:
 
     listen: Listen = field(default_factory=Listen)
     analysis: Settings = field(default_factory=Settings)
+    streams: Streams = field(default_factory=Streams)
     log: Log = field(default_factory=Log)
     socket: UnixSocket | None = None
     websocket: WebSocket | None = None
-    streams: Streams = field(default_factory=Streams)
+    wyoming: Wyoming | None = None
     metrics: Metrics | None = None
     mqtt: Mqtt | None = None
     ros2: Ros2 | None = None
-    wyoming: Wyoming | None = None
     file: File | None = None
     emotionml: EmotionMlFile | None = None
 
-
-OUTPUTS = ("socket", "websocket", "wyoming", "metrics", "mqtt", "ros2", "file", "emotionml")
-"""Sections that switch an output on."""
     @property
     def takes_audio(self) -> bool:
         """Whether clients may send audio."""
         return self.wyoming is not None or (self.websocket is not None and self.websocket.audio)
 
+
+OUTPUTS = ("socket", "websocket", "wyoming", "metrics", "mqtt", "ros2", "file", "emotionml")
+"""Sections that switch an output on."""
 
 SECRETS = ("token", "password")
 """Keys that are never shown."""

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from types import FrameType
 
+from streamser.analysis.profile import ProfileError
 from streamser.audio.inputs import open_source
 from streamser.audio.nothing import NOTHING, Nothing
 from streamser.audio.source import Source, SourceError
@@ -56,7 +57,7 @@ class Daemon:
         configure("logfmt", "info")
         try:
             code = self._run()
-        except (SourceError, BundleError) as error:
+        except (SourceError, BundleError, ProfileError) as error:
             _log.error("ending", reason=str(error))
             code = FAILED
         except Exception as error:
@@ -146,7 +147,7 @@ class Daemon:
             before = (self._config.listen, self._config.analysis)
             if (config.listen, config.analysis) != before:
                 self._next = _listener(config)
-        except (ConfigError, BundleError) as error:
+        except (ConfigError, BundleError, ProfileError) as error:
             _log.error("not reloaded", reason=str(error))
         else:
             self._config = config
@@ -181,9 +182,14 @@ class Daemon:
 
 
 def _listener(config: Config) -> Listener:
-    """Return a listener, not begun yet. Raises BundleError."""
+    """Return a listener, not begun yet. Raises BundleError and ProfileError."""
     source: Source = Nothing()
     if config.listen.input != NOTHING:
         source = open_source(config.listen.input, rate=config.listen.rate)
-    model, settings = config.listen.model, config.analysis
-    return Listener(source, model=model, settings=settings, wait=True)
+    return Listener(
+        source,
+        model=config.listen.model,
+        settings=config.analysis,
+        profile=config.listen.profile,
+        wait=True,
+    )

@@ -59,6 +59,9 @@ class SessionStarted(Event):
     sample_rate: int
     """Hertz, as the source delivers it."""
 
+    profile: str | None = None
+    """Whose ordinary voice the scores are held against; None for nobody's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStarted(Event):
@@ -191,7 +194,7 @@ E = TypeVar("E", bound=Event)
 class Session:
     """Numbers the events of one session and gives them wall time.
 
-    Wall time is the session's start plus the sample clock, so it never drifts from the audio.
+    Wall time is the session's start plus the sample clock; who sets `started` keeps it true.
     """
 
     def __init__(self, *, started: datetime | None = None) -> None:

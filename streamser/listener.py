@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from streamser.analysis.analyzer import Analyzer
 from streamser.analysis.hops import HOP
+from streamser.analysis.profile import Profile, load_profile
 from streamser.analysis.settings import Settings
 from streamser.audio.inputs import open_source
 from streamser.audio.reconnect import LostError, Reconnecting
@@ -28,6 +29,7 @@ from streamser.latency import LatencyWindow
 from streamser.model.bundle import Bundle
 from streamser.process import CpuShare, resident_mb
 from streamser.version import __version__
+from streamser.walltime import WallTime
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -56,6 +58,7 @@ class Listener:
         *,
         model: Bundle | str | Path | None = None,
         settings: Settings | None = None,
+        profile: Profile | str | None = None,
         analyzer: Analyzer | None = None,
         session: Session | None = None,
         wait: bool = False,
@@ -65,15 +68,21 @@ class Listener:
     ) -> None:
         """Prepare to listen to `source`, or to what `open_source` makes of it.
 
-        `analyzer`, which stamps its events with `session`, replaces the one that `model` and
-        `settings` would give. With `wait`, a live source that is absent at the start is a lost
-        one, not an error. Raises BundleError.
+        `profile` is of the one who speaks, or its name. `analyzer`, which stamps its events with
+        `session`, replaces the one that `model`, `settings` and `profile` would give. With `wait`,
+        a live source that is absent at the start is a lost one, not an error. Raises BundleError
+        and ProfileError.
         """
         if source is None or isinstance(source, str):
             source = open_source(source, clock=clock, sleep=sleep)
         self._session = session or Session()
         self.source: Source = source
-        self.analyzer = analyzer or Analyzer(model=model, settings=settings, session=self._session)
+        self.analyzer = analyzer or Analyzer(
+            model=model,
+            settings=settings,
+            profile=load_profile(profile) if isinstance(profile, str) else profile,
+            session=self._session,
+        )
         self.ended = False
         """Whether `session.ended` was returned, and no error is left to be raised."""
         self._line = Reconnecting(source, clock=clock, sleep=sleep)
@@ -139,7 +148,8 @@ class Listener:
                 raise
             loss = error
         self._started = True
-        self._session.started = self._now()
+        self._wall = WallTime(self.analyzer.t, clock=self._clock, now=self._now)
+        self._session.started = self._wall.zero
         self._cpu = CpuShare(self._clock)
         self._heard = (self._clock(), self.analyzer.t)
         self._health_at = self._clock() + HEALTH_SECONDS
@@ -149,6 +159,7 @@ class Listener:
             model=self.analyzer.model.info,
             source=self.source.name,
             sample_rate=self.source.native_rate,
+            profile=self.analyzer.profile.name if self.analyzer.profile else None,
         )
         return [self._session.stamp(started), *(self._lose(loss) if loss else ())]
 
@@ -190,7 +201,11 @@ class Listener:
         if self._clock() < self._health_at:
             return []
         self._health_at = self._clock() + HEALTH_SECONDS
-        return [*(self._pass_time() if self._line.lost else ()), self._health()]
+        passed = self._pass_time() if self._line.lost else []
+        if self.source.live:
+            self._wall.follow(self.analyzer.t + self.source.waiting / SAMPLE_RATE)
+            self._session.started = self._wall.zero
+        return [*passed, self._health()]
 
     def _health(self) -> Event:
         source, analyzer = self.source, self.analyzer

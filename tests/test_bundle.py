@@ -155,6 +155,7 @@ def _shorten(value: dict[str, Any]) -> None:
 def _wider(value: dict[str, Any]) -> None:
     value["network"]["embedding_dim"] *= 2
     value["network"]["pooled_dim"] *= 2
+    value["baseline"]["neutral"] *= 2
 
 
 def _fewer_coefficients(value: dict[str, Any]) -> None:
@@ -169,11 +170,12 @@ def _fewer_coefficients(value: dict[str, Any]) -> None:
         (_shorten, "head.tflite output logits has shape"),
         (_wider, "encoder.tflite output embedding has shape"),
         (_fewer_coefficients, "encoder.tflite input features has shape"),
+        (lambda v: v["baseline"]["neutral"].pop(), "baseline.neutral has"),
         (lambda v: v["network"]["states"].pop(), "is not in the manifest"),
         (lambda v: v["network"]["states"][0].update(name="other"), "other is missing"),
         (lambda v: v["network"]["states"][0].update(shape=[1, 999, 3]), "has shape"),
     ],
-    ids=["labels", "embedding", "features", "state less", "state name", "state shape"],
+    ids=["labels", "embedding", "features", "baseline", "state less", "state name", "state shape"],
 )
 def test_manifest_that_does_not_fit_is_refused(copy: Path, change: Edit, reason: str) -> None:
     edit(copy, change)

@@ -10,6 +10,7 @@ from streamser.analysis.evidence import fading
 from streamser.analysis.normaliser import Normaliser
 from streamser.model.bundle import Bundle
 from train import corpora
+from train.baseline import gain
 from train.batches import Examples, Front, whole_clips
 from train.corpora.clip import BOREDOM, UNKNOWN
 from train.experiment import Experiment
@@ -44,6 +45,7 @@ def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
         "confusion": confusion(judged, labels).tolist(),
         "calibration": _rounded(calibration(judged, labels)),
         "ua_by_gender": _rounded(genders),
+        "calibrated": _calibrated(bundle, experiment),
         "ua_over_seconds": _rounded(recalls_over_seconds(bundle, test, experiment.cache)),
         "sounds": {
             corpus: _share([h for h in heard if h.clip.corpus == corpus])
@@ -61,6 +63,17 @@ def float_recalls(experiment: Experiment) -> dict[str, float]:
     front = Front(recipe, Normaliser(fitted.normaliser, keep=fading(recipe.fit.half_life)))
     logits = predict(fitted.model, list(whole_clips(test, front)))
     return unweighted_recalls(test.clips, logits, recipe.labels)
+
+
+def _calibrated(bundle: Bundle, experiment: Experiment) -> dict[str, dict[str, float]] | None:
+    """UA of the test speakers without and with a baseline of their ordinary voice."""
+    baseline = bundle.manifest.baseline
+    if baseline is None:
+        return None
+    neutral = np.array(baseline.neutral, dtype=np.float32)
+    shares = (0.0, baseline.share)
+    gains = gain(bundle, experiment.split.test, experiment.cache, neutral=neutral, shares=shares)
+    return {"without": _rounded(gains[0.0]), "with": _rounded(gains[baseline.share])}
 
 
 def _share(heard: list[Heard]) -> dict[str, float]:

@@ -30,6 +30,7 @@ from streamser.model.manifest import (
     StateShape,
     VerdictSettings,
 )
+from train.baseline import fit_baseline
 from train.batches import Examples, Front
 from train.corpora import CORPORA, Clip
 from train.experiment import Experiment
@@ -162,7 +163,9 @@ def export_run(
         verdict=OPEN,
         provenance={k: v for k, v in experiment.read("fit.json").items() if k != "settings"},
     )
-    return _with_verdict(folder, manifest, fit_verdict(folder, experiment.split.dev))
+    manifest = _with_verdict(folder, manifest, fit_verdict(folder, experiment.split.dev))
+    baseline = fit_baseline(load(folder), experiment.split.dev, experiment.cache)
+    return _write(folder, replace(manifest, baseline=baseline))
 
 
 OPEN = VerdictSettings(temperature=1.0, threshold=0.0, unknown_above=1.0)
@@ -188,7 +191,10 @@ def fit_verdict(folder: Path, dev: Sequence[Clip]) -> VerdictSettings:
 
 
 def _with_verdict(folder: Path, manifest: Manifest, verdict: VerdictSettings) -> Manifest:
-    manifest = replace(manifest, verdict=verdict)
+    return _write(folder, replace(manifest, verdict=verdict))
+
+
+def _write(folder: Path, manifest: Manifest) -> Manifest:
     (folder / MANIFEST).write_text(manifest.to_json())
     return manifest
 

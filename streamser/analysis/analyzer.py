@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streamser.analysis.evidence import Evidence
 from streamser.analysis.hops import HOP, HOP_SECONDS, SAMPLE_RATE, Hops
+from streamser.analysis.profile import Profile
 from streamser.analysis.settings import Settings
 from streamser.analysis.verdict import WARM_UP, Judgement, Verdict
 from streamser.analysis.voice import VoiceGate
@@ -30,15 +31,20 @@ class Analyzer:
         *,
         model: Bundle | Path | str | None = None,
         settings: Settings | None = None,
+        profile: Profile | None = None,
         session: Session | None = None,
     ) -> None:
-        """`model` is a loaded bundle, its name or folder; None is the default model."""
+        """`model` is a loaded bundle, its name or folder; None is the default model.
+
+        `profile` is of the one who speaks. Raises ProfileError when it is of another model.
+        """
         self.model = model if isinstance(model, Bundle) else load(model)
         self.settings = settings or Settings()
         self._session = session or Session()
         gate = self.settings.gate
         self._gate = VoiceGate(gate)
-        self._evidence = Evidence(self.model, half_life=self.settings.half_life)
+        self.profile = profile
+        self._evidence = Evidence(self.model, half_life=self.settings.half_life, profile=profile)
         self._hops = Hops(lookback=gate.lookback, context=self._evidence.context)
         manifest = self.model.manifest
         self._interval = max(1, round(self.settings.interval / HOP_SECONDS))
@@ -63,6 +69,16 @@ class Analyzer:
     def speaking(self) -> bool:
         """Whether the voice gate is open."""
         return self._gate.open
+
+    @property
+    def speech_seconds(self) -> float:
+        """Seconds of voiced evidence in the utterance that is open, or else in the last one."""
+        return self._voiced * HOP / SAMPLE_RATE
+
+    @property
+    def pooled(self) -> NDArray[np.float32]:
+        """The (pooled_dim,) statistics of that utterance; what a profile is made of."""
+        return self._evidence.pooled()
 
     @property
     def level_dbfs(self) -> float | None:
@@ -123,7 +139,7 @@ class Analyzer:
             self._end = self._clock
         if self._voiced >= self._due:
             self._due = self._voiced + self._interval
-            judgement = self._verdict.push(self._evidence.logits(), self._speech_seconds)
+            judgement = self._verdict.push(self._evidence.logits(), self.speech_seconds)
             events.append(Emotion(**self._place(judgement)))
 
     def _started(self) -> Event:
@@ -143,12 +159,8 @@ class Analyzer:
 
     def _ended(self) -> Event:
         self._evidence.rewind()
-        judgement = self._verdict.finish(self._evidence.logits(), self._speech_seconds)
-        return Utterance(**self._place(judgement), speech_seconds=self._speech_seconds)
-
-    @property
-    def _speech_seconds(self) -> float:
-        return self._voiced * HOP / SAMPLE_RATE
+        judgement = self._verdict.finish(self._evidence.logits(), self.speech_seconds)
+        return Utterance(**self._place(judgement), speech_seconds=self.speech_seconds)
 
     def _place(self, judgement: Judgement) -> _Placed:
         return {

@@ -13,6 +13,7 @@ from streamser.analysis.hops import HOP, HOP_SECONDS
 from streamser.analysis.mfcc import Mfcc
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
+from streamser.analysis.profile import Profile, shift
 from streamser.model.bundle import Bundle
 
 Samples = NDArray[np.int16]
@@ -30,8 +31,11 @@ class Held:
 class Evidence:
     """Gathers hops. What follows the last voice is heard, but counts only if the voice returns."""
 
-    def __init__(self, bundle: Bundle, *, half_life: float) -> None:
-        """`half_life` in seconds: how fast the past fades in a long monologue."""
+    def __init__(self, bundle: Bundle, *, half_life: float, profile: Profile | None) -> None:
+        """`half_life` in seconds: how fast the past fades in a long monologue.
+
+        Raises ProfileError when the profile is another network's.
+        """
         keep = fading(half_life)
         manifest = bundle.manifest
         self._mfcc = Mfcc(manifest.features)
@@ -39,6 +43,7 @@ class Evidence:
         self._encoder = Encoder(bundle)
         self._pool = RunningPool(dim=manifest.network.embedding_dim, keep=keep)
         self._head = Head(bundle)
+        self._shift = shift(bundle, profile)
         self.context = self._mfcc.context
         """Samples before an utterance that its first frame covers."""
 
@@ -79,7 +84,11 @@ class Evidence:
 
     def logits(self) -> NDArray[np.float32]:
         """Return the head's (labels,) float32 for all that was heard."""
-        return self._head.logits(self._pool.pooled())
+        return self._head.logits(self._pool.pooled() - self._shift)
+
+    def pooled(self) -> NDArray[np.float32]:
+        """Return the (pooled_dim,) statistics of all that was heard, whoever speaks."""
+        return self._pool.pooled()
 
 
 def fading(half_life: float) -> float:

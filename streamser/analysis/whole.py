@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streamser.analysis.evidence import Evidence
 from streamser.analysis.hops import HOP, HOP_SECONDS, SAMPLE_RATE, Hops
+from streamser.analysis.profile import Profile
 from streamser.analysis.settings import Settings
 from streamser.analysis.verdict import Verdict
 from streamser.analysis.voice import VoiceGate
@@ -21,13 +22,17 @@ class WholeAnalyzer:
     """Hears all utterances of a recording as one; what lies between them is left out."""
 
     def __init__(
-        self, *, model: Bundle | Path | str | None = None, settings: Settings | None = None
+        self,
+        *,
+        model: Bundle | Path | str | None = None,
+        settings: Settings | None = None,
+        profile: Profile | None = None,
     ) -> None:
-        """Raises BundleError when the model cannot be loaded."""
+        """Raises BundleError when the model cannot be loaded, ProfileError as `Analyzer` does."""
         settings = settings or Settings()
         self.model = model if isinstance(model, Bundle) else load(model)
         self._gate = VoiceGate(settings.gate)
-        self._evidence = Evidence(self.model, half_life=settings.half_life)
+        self._evidence = Evidence(self.model, half_life=settings.half_life, profile=profile)
         self._hops = Hops(lookback=settings.gate.lookback, context=self._evidence.context)
         manifest = self.model.manifest
         self._verdict = Verdict(manifest.labels, manifest.verdict, interval=settings.interval)
@@ -82,6 +87,7 @@ def analyze_whole(
     *,
     model: Bundle | Path | str | None = None,
     settings: Settings | None = None,
+    profile: Profile | None = None,
 ) -> Utterance | None:
-    """Analyse one recording; for many, keep a `WholeAnalyzer`. Raises BundleError."""
-    return WholeAnalyzer(model=model, settings=settings).analyze(blocks)
+    """Analyse one recording; for many, keep a `WholeAnalyzer`. Raises what it raises."""
+    return WholeAnalyzer(model=model, settings=settings, profile=profile).analyze(blocks)

@@ -18,6 +18,7 @@ COMMANDS = {
     "analyze": "analyse recordings and folders of them",
     "serve": "the daemon: events over sockets, MQTT, metrics, a file",
     "config": "print the configuration that the daemon would run with",
+    "calibrate": "learn how one's ordinary voice sounds, to judge it by that",
     "devices": "list the microphones",
     "models": "list the models",
     "doctor": "find out what is wrong here and how to mend it",

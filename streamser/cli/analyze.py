@@ -13,6 +13,7 @@ from streamser.cli import options
 from streamser.cli.failure import FAILED, OK, complain
 
 if TYPE_CHECKING:
+    from streamser.analysis.profile import Profile
     from streamser.analysis.settings import Settings
     from streamser.audio.source import Samples
     from streamser.cli.progress import Progress
@@ -55,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-w", "--whole", action="store_true", help="one verdict for each whole recording"
     )
     options.add_model(parser)
+    options.add_profile(parser)
     options.add_analysis(parser, interval=False)
     parser.set_defaults(run=run)
 
@@ -65,8 +67,9 @@ def run(args: argparse.Namespace) -> int:
     from streamser.cli.progress import Progress
     from streamser.model.bundle import load
 
-    bundle, settings = load(args.model), options.settings(args)
-    analyse = _whole if args.whole else _utterances
+    bundle = load(args.model)
+    judge = Judge(bundle, options.settings(args), options.profile(args))
+    analyse = judge.whole if args.whole else judge.utterances
     recordings, useless = _find(args.paths)
     for complaint in useless:
         complain(complaint)
@@ -78,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         for path in recordings:
             progress.begin(path)
             try:
-                for record in analyse(path, bundle, settings, progress):
+                for record in analyse(path, progress):
                     progress.clear()
                     writer.write(record)
             except SourceError as error:
@@ -119,42 +122,48 @@ def _search(folder: str, problems: list[str]) -> Iterator[str]:
                 yield str(Path(root, name))
 
 
-def _utterances(
-    path: str, bundle: Bundle, settings: Settings, progress: Progress
-) -> Iterator[Record]:
-    """Yield a record for each utterance, as they end; one without utterance if there is none."""
-    from streamser.analysis.analyzer import Analyzer
-    from streamser.events import Event, Utterance
-    from streamser.outputs.records import Record
+class Judge:
+    """One network, settings and speaker for all recordings."""
 
-    analyzer = Analyzer(model=bundle, settings=settings)
-    blocks = _Blocks(path, progress)
-    heard = False
+    def __init__(self, bundle: Bundle, settings: Settings, profile: Profile | None) -> None:
+        """Raises ProfileError when the profile is another network's."""
+        from streamser.analysis.analyzer import Analyzer
+        from streamser.analysis.whole import WholeAnalyzer
 
-    def verdicts(events: list[Event]) -> Iterator[Record]:
-        for event in events:
-            if isinstance(event, Utterance):
-                yield Record(path=path, start=event.start, end=event.end, utterance=event)
+        self._live = Analyzer(model=bundle, settings=settings, profile=profile)
+        self._whole = WholeAnalyzer(model=bundle, settings=settings, profile=profile)
 
-    for block in blocks:
-        for record in verdicts(analyzer.push(block)):
+    def utterances(self, path: str, progress: Progress) -> Iterator[Record]:
+        """Yield a record for each utterance, as they end; one without if there is none."""
+        from streamser.events import Event, Utterance
+        from streamser.outputs.records import Record
+
+        self._live.reset()
+        blocks = _Blocks(path, progress)
+        heard = False
+
+        def verdicts(events: list[Event]) -> Iterator[Record]:
+            for event in events:
+                if isinstance(event, Utterance):
+                    yield Record(path=path, start=event.start, end=event.end, utterance=event)
+
+        for block in blocks:
+            for record in verdicts(self._live.push(block)):
+                heard = True
+                yield record
+        for record in verdicts(self._live.finish()):
             heard = True
             yield record
-    for record in verdicts(analyzer.finish()):
-        heard = True
-        yield record
-    if not heard:
-        yield Record(path=path, start=0.0, end=blocks.seconds, utterance=None)
+        if not heard:
+            yield Record(path=path, start=0.0, end=blocks.seconds, utterance=None)
 
+    def whole(self, path: str, progress: Progress) -> Iterator[Record]:
+        """Yield the one record of the whole recording."""
+        from streamser.outputs.records import Record
 
-def _whole(path: str, bundle: Bundle, settings: Settings, progress: Progress) -> Iterator[Record]:
-    """Yield the one record of the whole recording."""
-    from streamser.analysis.whole import analyze_whole
-    from streamser.outputs.records import Record
-
-    blocks = _Blocks(path, progress)
-    utterance = analyze_whole(blocks, model=bundle, settings=settings)
-    yield Record(path=path, start=0.0, end=blocks.seconds, utterance=utterance)
+        blocks = _Blocks(path, progress)
+        utterance = self._whole.analyze(blocks)
+        yield Record(path=path, start=0.0, end=blocks.seconds, utterance=utterance)
 
 
 class _Blocks:

@@ -23,10 +23,11 @@ def explain(error: Exception) -> str:
     """Return the one line for an exception that ended a command."""
     if isinstance(error, ImportError):
         return f"{error}: the installation is not whole, `streamser doctor` says what is missing"
+    from streamser.analysis.profile import ProfileError
     from streamser.audio.source import SourceError
     from streamser.model.manifest import BundleError
 
-    if isinstance(error, SourceError | BundleError):
+    if isinstance(error, SourceError | BundleError | ProfileError):
         return str(error)
     if isinstance(error, OSError):
         where = error.filename or "standard output"

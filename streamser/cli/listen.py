@@ -39,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where the microphone is not there yet, wait for it instead of failing",
     )
     options.add_model(parser)
+    options.add_profile(parser)
     options.add_analysis(parser)
     parser.set_defaults(run=functools.partial(run, parser=parser))
 

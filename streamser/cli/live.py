@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     options.add_input(parser)
     options.add_model(parser)
+    options.add_profile(parser)
     options.add_analysis(parser)
     parser.set_defaults(run=functools.partial(run, parser=parser))
 

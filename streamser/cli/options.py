@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from streamser.analysis.profile import Profile
     from streamser.analysis.settings import Settings
     from streamser.layers import Layers
     from streamser.listener import Listener
@@ -38,6 +39,15 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="MODEL",
         help="name of a model (see `streamser models`) or its folder",
+    )
+
+
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """`--profile`."""
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="who speaks: a profile that `streamser calibrate` made of this voice",
     )
 
 
@@ -109,6 +119,13 @@ def settings(args: argparse.Namespace) -> Settings:
     return Settings(**{name: value for name, value in wanted.items() if value is not None})
 
 
+def profile(args: argparse.Namespace) -> Profile | None:
+    """Return the profile that was asked for. Raises ProfileError."""
+    from streamser.analysis.profile import load_profile
+
+    return None if args.profile is None else load_profile(args.profile)
+
+
 def listener(
     args: argparse.Namespace, spec: str | None, *, paced: bool = True, wait: bool = False
 ) -> Listener:
@@ -120,7 +137,9 @@ def listener(
     if spec is None or spec == "mic" or spec.startswith("mic:"):
         hush()
     source = open_source(spec, rate=args.rate or 16_000, paced=paced)
-    return Listener(source, model=args.model, settings=settings(args), wait=wait)
+    return Listener(
+        source, model=args.model, settings=settings(args), profile=args.profile, wait=wait
+    )
 
 
 def _input(text: str) -> str:

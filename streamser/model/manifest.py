@@ -136,6 +136,22 @@ class VerdictSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What ordinary voices sound like to the network, so that one's own can be told from them."""
+
+    neutral: tuple[float, ...]
+    """Mean pooled statistics of neutral speech by voices that did not train, each once."""
+
+    share: float
+    """How much of a user's own difference from `neutral` is taken away, 0 to 1; fitted on dev
+    speakers."""
+
+    def __post_init__(self) -> None:
+        _require(_all_finite(*self.neutral), "neutral has to be finite")
+        _require(0 <= self.share <= 1, "share has to be in 0..1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The whole of `manifest.json`. Raises ValueError when its parts do not agree."""
 
@@ -156,6 +172,9 @@ class Manifest:
     normaliser: NormaliserStatistics
     network: NetworkShape
     verdict: VerdictSettings
+    baseline: Baseline | None = None
+    """Without it the network takes no profiles."""
+
     files: Mapping[str, str]
     """SHA-256 of each network, in hexadecimal."""
 
@@ -181,6 +200,10 @@ class Manifest:
             _require(
                 length == n_mfcc, f"normaliser.{which} has {length} numbers, n_mfcc is {n_mfcc}"
             )
+        if self.baseline is not None:
+            length = len(self.baseline.neutral)
+            wanted = self.network.pooled_dim
+            _require(length == wanted, f"baseline.neutral has {length} numbers, not {wanted}")
         _require(set(self.files) == {ENCODER, HEAD}, f"files has to name {ENCODER} and {HEAD}")
         for name, digest in self.files.items():
             known = re.fullmatch(r"[0-9a-f]{64}", digest)
