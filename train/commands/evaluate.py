@@ -1,4 +1,4 @@
-"""`evaluate`: the figures of a bundle on test speakers, as JSON, a picture and a card."""
+"""`evaluate`: the figures of a trained recipe on its test side, as JSON and pictures."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 from train.commands.export import MODELS
-from train.commands.runs import add_run_arguments, experiment
+from train.commands.runs import add_run_arguments, experiment, system_runs
+from train.systems.recipe import SystemRecipe, find_recipe
 
 NAME = "evaluate"
-HELP = "judge a bundle on the test speakers of its run, through the code that runs live"
+HELP = "judge a trained recipe on its test side; a bundle through the code that runs live"
 EXAMPLE = "python -m train evaluate streamser-research --card"
 
 
@@ -21,6 +22,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if isinstance(find_recipe(arguments.recipe), SystemRecipe):
+        _evaluate_systems(arguments)
+    else:
+        _evaluate_bundle(arguments)
+    return 0
+
+
+def _evaluate_systems(arguments: argparse.Namespace) -> None:
+    from train.systems.judge import RESULT, evaluate_run, load_history, load_model
+
+    for laid_out in system_runs(arguments):
+        result = evaluate_run(laid_out, load_model(laid_out), load_history(laid_out))
+        print(json.dumps(result["by_corpus"], indent=1))
+        print(f"wrote {laid_out.folder / RESULT}")
+
+
+def _evaluate_bundle(arguments: argparse.Namespace) -> None:
     from streamser.model.bundle import load
     from train.evaluation import evaluate
     from train.model_card import write_card
@@ -34,4 +52,3 @@ def run(arguments: argparse.Namespace) -> int:
         write_card(bundle, laid_out, figures)
     print(json.dumps(figures["corpora"], indent=1))
     print(f"wrote {path}")
-    return 0

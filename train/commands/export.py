@@ -1,14 +1,15 @@
-"""`export`: a trained run to a bundle in `models/`."""
+"""`export`: a trained run to INT8: a streaming network to a bundle in `models/`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from train.commands.runs import add_run_arguments, experiment
+from train.commands.runs import add_run_arguments, experiment, system_runs
+from train.systems.recipe import SystemRecipe, find_recipe
 
 NAME = "export"
-HELP = "convert a trained run to a streaming INT8 bundle, calibrated on its dev speakers"
+HELP = "convert a trained run to INT8 (streamser: a bundle; systems: network.tflite and its cost)"
 EXAMPLE = "python -m train export streamser-research --model-version 0.1.0"
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -22,6 +23,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if isinstance(find_recipe(arguments.recipe), SystemRecipe):
+        _export_systems(arguments)
+    else:
+        _export_bundle(arguments)
+    return 0
+
+
+def _export_systems(arguments: argparse.Namespace) -> None:
+    from train.systems.cost import measure
+
+    for laid_out in system_runs(arguments):
+        cost = measure(laid_out)
+        print(", ".join(f"{key} {value}" for key, value in cost.items()))
+        print(f"wrote {laid_out.folder / 'network.tflite'}")
+
+
+def _export_bundle(arguments: argparse.Namespace) -> None:
     from train.export import export_run
 
     laid_out = experiment(arguments)
@@ -32,4 +50,3 @@ def run(arguments: argparse.Namespace) -> int:
     verdict = manifest.verdict
     print(f"wrote {folder}: temperature {verdict.temperature:g}, threshold {verdict.threshold:g}")
     print(f"next: python -m train evaluate {arguments.recipe}")
-    return 0

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what names one or more runs of a recipe."""
     parser.add_argument("recipe", nargs="?", default="streamser-research", help="name or .toml")
+    add_run_options(parser)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what tells the runs of a recipe apart."""
     add_root_arguments(parser)
     parser.add_argument(
         "--fold", type=int, nargs="+", help="folds (streamser: 1; systems: all of `honest`)"

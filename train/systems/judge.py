@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+import json
 from typing import Any
 
 import keras
@@ -80,6 +80,12 @@ def load_model(run: SystemRun) -> keras.Model:
     return model
 
 
+def load_history(run: SystemRun) -> list[dict[str, float]]:
+    """What each epoch of a run led to."""
+    history: list[dict[str, float]] = json.loads((run.folder / "history.json").read_text())
+    return history
+
+
 def data(run: SystemRun, rows: Any) -> Data:
     """The features and classes of rows."""
     return Data(run.store.load(rows), run.classes(rows))
@@ -108,10 +114,6 @@ def figures(run: SystemRun, true: NDArray[np.int_], found: NDArray[np.int_]) -> 
         "confusion": confusion_matrix(true, found, labels=range(len(names))).tolist(),
         "report": {name: _rounded(report[name]) for name in names},
     }
-
-
-def finished(folder: Path) -> bool:
-    return (folder / RESULT).exists()
 
 
 def _agreement(true: NDArray[np.int_], found: NDArray[np.int_]) -> dict[str, float]:
