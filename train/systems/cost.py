@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import tempfile
 import time
@@ -20,6 +19,7 @@ from streamser.audio.source import SAMPLE_RATE
 from streamser.clip import demo_clip
 from streamser.model.interpreter import Network
 from train.export import convert
+from train.multiply_adds import multiply_adds
 from train.scores import unweighted_recall
 from train.systems.judge import data, load_model
 from train.systems.run import SystemRun
@@ -29,20 +29,6 @@ SECONDS = 3.0
 
 CALIBRATION = 100
 """Training rows that the INT8 network is calibrated on."""
-
-
-def multiply_adds(model: keras.Model) -> int:
-    """Of all convolutions and dense layers, for one input; pooling and sums are left aside."""
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            total += multiply_adds(layer)
-            continue
-        kernels = [weight for weight in layer.weights if len(weight.shape) > 1]
-        if kernels:
-            positions = math.prod(size or 1 for size in layer.output.shape[1:-1])
-            total += positions * sum(math.prod(kernel.shape) for kernel in kernels)
-    return total
 
 
 def measure(run: SystemRun) -> dict[str, Any]:
@@ -74,6 +60,7 @@ def measure(run: SystemRun) -> dict[str, Any]:
         "multiply_adds_per_second": round(multiply_adds(model) / SECONDS),
         "front_ms_per_second": round(front_ms / SECONDS, 3),
         "network_ms_per_second": round(network_ms / SECONDS, 3),
+        "ms_per_second": round((front_ms + network_ms) / SECONDS, 3),
     }
     run.write("cost.json", cost)
     return cost

@@ -1,0 +1,205 @@
+"""The table of all systems: own protocol beside honest protocol, size and speed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from train.recipe import RECIPES
+from train.results import Record
+from train.systems.recipe import SystemRecipe, find_recipe
+
+CORPORA = ("crema_d", "ravdess", "savee", "emodb", "emovo", "tess", "nemo", "ased", "ravdess_song")
+
+HEAD = """# All systems by the same protocol
+
+Made by `python -m train report` from the results in `train/results/`; do not edit by hand.
+
+WA is accuracy, UA the mean recall of the classes, both in percent: agreement with the **acted**
+label. *Own* is the publication's protocol, which has the same speakers on both sides (and, where
+said, copies of a test clip in the training side); its figure here is measured by this re-creation.
+*Honest* is speaker-independent: no speaker on two sides, the epoch chosen on dev speakers, mean
+over the folds that were run. Milliseconds are one thread's on an AMD EPYC (x86-64), from a
+recording of 3 s to the answer; for the streaming networks per second of speech, as it is heard.
+Label sets differ (RAVDESS' calm is a class of its own in most published systems, and part of
+neutral in streamser's), so compare rows with that in mind.
+"""
+
+
+@dataclass(slots=True)
+class System:
+    """The records of one recipe, or of one of its corpora or genders if those are apart."""
+
+    recipe: str
+    variant: str
+    own: list[Record] = field(default_factory=list)
+    honest: list[Record] = field(default_factory=list)
+    cost: list[Record] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.recipe} ({self.variant})" if self.variant else self.recipe
+
+
+def systems(records: Iterable[Record]) -> list[System]:
+    """Sort records by system; streamser's come first."""
+    found: dict[tuple[str, str], System] = {}
+    for record in records:
+        key = record["recipe"], _variant(record)
+        system = found.setdefault(key, System(*key))
+        if record["kind"] == "cost":
+            system.cost.append(record)
+        else:
+            (system.own if record["protocol"] == "own" else system.honest).append(record)
+    return sorted(found.values(), key=lambda s: (not s.recipe.startswith("streamser"), s.name))
+
+
+def markdown(found: Sequence[System], picture: str) -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *_table(found), "", f"![own and honest protocol]({picture})", "",
+                      *_by_corpus(found), "", *_runs(found), ""])  # fmt: skip
+
+
+def as_json(found: Sequence[System]) -> list[dict[str, Any]]:
+    """The table's figures."""
+    return [_figures(system) for system in found]
+
+
+def draw(found: Sequence[System], path: Path) -> None:
+    """Accuracy under both protocols, side by side."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot as plt
+
+    rows = [(s.name, _mean(s.own, "wa"), _mean(s.honest, "wa")) for s in reversed(found)]
+    figure, axes = plt.subplots(figsize=(8, 1 + 0.42 * len(rows)), layout="constrained")
+    for offset, column, label in ((0.2, 1, "own protocol"), (-0.2, 2, "honest protocol")):
+        bars = [(i, row[column]) for i, row in enumerate(rows) if row[column] is not None]
+        at, width = [i + offset for i, _ in bars], [value for _, value in bars]
+        axes.barh(at, width, 0.38, label=label)
+    axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+    axes.set_xlabel("accuracy against the acted label, percent")
+    axes.legend(loc="lower right")
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _table(found: Sequence[System]) -> list[str]:
+    columns = ("system", "published", "own: WA", "honest: WA", "honest: UA", "parameters", "INT8",
+               "multiply-adds a second", "ms a second")  # fmt: skip
+    lines = _header(columns)
+    for system in found:
+        row = _figures(system)
+        cells = (
+            system.name,
+            _number(row["claimed_wa"], "{:.1f}"),
+            _number(row["own_wa"], "{:.1f}"),
+            _number(row["honest_wa"], "{:.1f}"),
+            _number(row["honest_ua"], "**{:.1f}**"),
+            _number(row["parameters"], "{:,}"),
+            _number(row["int8_bytes"], "{:,.0f} KiB", 1 / 1024),
+            _number(row["multiply_adds_per_second"], "{:,.1f} M", 1e-6),
+            _number(row["ms_per_second"], "{:.1f}"),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _by_corpus(found: Sequence[System]) -> list[str]:
+    lines = [
+        "## UA of each corpus by the honest protocol",
+        "",
+        "Over emotions alone (classes by gender are joined), in brackets the folds that were run.",
+        "",
+        *_header(("system", *CORPORA)),
+    ]
+    for system in found:
+        cells = []
+        for corpus in CORPORA:
+            recalls = [
+                record["by_corpus"][corpus]["ua"]
+                for record in system.honest
+                if corpus in record["by_corpus"]
+            ]
+            cells.append(f"{statistics.mean(recalls):.1f} ({len(recalls)})" if recalls else "")
+        if any(cells):
+            lines.append(f"| {system.name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _runs(found: Sequence[System]) -> list[str]:
+    columns = ("run", "seed", "protocol", "rows (train, dev, test)", "epochs (planned)", "judged",
+               "minutes", "WA", "UA", "split", "commit")  # fmt: skip
+    lines = ["## Runs", "", *_header(columns)]
+    for system in found:
+        for record in (*system.own, *system.honest):
+            rows = record.get("rows", {})
+            cells = (
+                f"{record['recipe']}/{record['split']}",
+                record["seed"],
+                record["described"],
+                ", ".join(str(rows[side]) for side in ("train", "dev", "test") if side in rows),
+                f"{record['epochs']} ({record['epochs_planned']})",
+                record.get("epoch_chosen", "last"),
+                _number(record["seconds"], "{:.1f}", 1 / 60),
+                f"{record['wa']:.1f}",
+                f"{record['ua']:.1f}",
+                record["split_sha256"][:12],
+                record["commit"],
+            )
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
+
+
+def _header(columns: Sequence[str]) -> list[str]:
+    return [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+
+
+def _figures(system: System) -> dict[str, Any]:
+    cost = system.cost[-1] if system.cost else {}
+    results = (*system.own, *system.honest)
+    return {
+        "system": system.name,
+        "claim": _claim(system.recipe, "claim"),
+        "claimed_wa": _claim(system.recipe, "accuracy"),
+        "own_wa": _mean(system.own, "wa"),
+        "own_ua": _mean(system.own, "ua"),
+        "honest_wa": _mean(system.honest, "wa"),
+        "honest_ua": _mean(system.honest, "ua"),
+        "honest_folds": len(system.honest),
+        "seeds": sorted({record["seed"] for record in results}),
+        "parameters": results[-1]["parameters"] if results else cost.get("parameters"),
+        "int8_bytes": cost.get("int8_bytes"),
+        "multiply_adds_per_second": cost.get("multiply_adds_per_second"),
+        "ms_per_second": round(
+            cost["front_ms_per_second"] + cost["network_ms_per_second"], 2
+        ) if cost else None,
+    }  # fmt: skip
+
+
+def _claim(name: str, what: str) -> Any:
+    if not (RECIPES / f"{name}.toml").exists():
+        return None
+    recipe = find_recipe(name)
+    return getattr(recipe.published, what) if isinstance(recipe, SystemRecipe) else None
+
+
+def _variant(record: Record) -> str:
+    """What tells the networks of one recipe apart: corpus or gender."""
+    parts = record["split"].split("-")
+    while parts and (parts[-1].isdigit() or parts[-1] in ("own", "strict", "pooled")):
+        parts.pop()
+    return "-".join(parts)
+
+
+def _mean(records: Sequence[Record], key: str) -> float | None:
+    values = [record[key] for record in records]
+    return round(statistics.mean(values), 2) if values else None
+
+
+def _number(value: float | None, form: str, scale: float = 1) -> str:
+    return "" if value is None else form.format(value * scale if scale != 1 else value)

@@ -1,0 +1,95 @@
+"""Gathers what all runs found, of published systems and of the shipped networks alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+RESULTS = Path(__file__).parent / "results"
+"""Figures of finished runs, kept with the code."""
+
+
+def gather(runs: Path) -> dict[str, list[Record]]:
+    """Records of the finished runs under `runs` by recipe, without settings; costs are among them.
+
+    A record is what `result.json`, `cost.json` or a bundle's `evaluate.json` says.
+    """
+    found: dict[str, list[Record]] = {}
+    for path in sorted(runs.glob("*/*/*.json")):
+        reader = {"result": _system, "cost": _cost, "evaluate": _bundle}.get(path.stem)
+        if reader:
+            record = reader(path)
+            found.setdefault(record["recipe"], []).append(record)
+    return found
+
+
+def keep(found: dict[str, list[Record]], folder: Path = RESULTS) -> None:
+    """Write one file per recipe; recipes and runs that are not in `found` stay as they were."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for recipe, records in found.items():
+        path = folder / f"{recipe}.json"
+        merged = {_key(record): record for record in (*_read(path), *records)}
+        lines = [json.dumps(merged[key]) for key in sorted(merged)]
+        path.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def kept(folder: Path = RESULTS) -> Iterator[Record]:
+    """All records in `folder`."""
+    for path in sorted(folder.glob("*.json")):
+        yield from _read(path)
+
+
+def _read(path: Path) -> list[Record]:
+    if not path.exists():
+        return []
+    records: list[Record] = json.loads(path.read_text())
+    return records
+
+
+def _key(record: Record) -> tuple[str, str, int]:
+    return record["kind"], record["split"], record["seed"]
+
+
+def _system(path: Path) -> Record:
+    return {"kind": "result"} | _without_settings(json.loads(path.read_text()))
+
+
+def _cost(path: Path) -> Record:
+    return {"kind": "cost"} | _without_settings(json.loads(path.read_text()))
+
+
+def _bundle(path: Path) -> Record:
+    """A bundle's figures in the words of a system's result."""
+    told = json.loads(path.read_text())
+    fitted = json.loads(path.with_name("fit.json").read_text())
+    rows = told["corpora"]
+    passes = told["settings"]["fit"]["passes"]
+    return {
+        "kind": "result",
+        "protocol": "honest",
+        "split": told["protocol"].replace("/", "-"),
+        "described": "no speaker on two sides, the last pass; INT8, through the code that runs "
+        "live",
+        "speaker_independent": True,
+        "wa": rows["mean"]["wa"],
+        "ua": rows["mean"]["ua"],
+        "by_corpus": {name: row for name, row in rows.items() if name != "mean"},
+        "epochs": passes,
+        "epochs_planned": passes,
+        "seconds": fitted.get("seconds_since_last_start"),
+        "parameters": fitted.get("parameters"),
+        "labels": told["settings"]["labels"],
+        "streaming": True,
+        **{
+            key: told[key]
+            for key in ("recipe", "split_sha256", "seed", "commit", "model", "confusion")
+        },
+    }
+
+
+def _without_settings(record: Record) -> Record:
+    return {key: value for key, value in record.items() if key != "settings"}
