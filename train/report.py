@@ -175,10 +175,8 @@ def _figures(system: System) -> dict[str, Any]:
         "parameters": results[-1]["parameters"] if results else cost.get("parameters"),
         "int8_bytes": cost.get("int8_bytes"),
         "multiply_adds_per_second": cost.get("multiply_adds_per_second"),
-        "ms_per_second": round(
-            cost["front_ms_per_second"] + cost["network_ms_per_second"], 2
-        ) if cost else None,
-    }  # fmt: skip
+        "ms_per_second": cost.get("ms_per_second"),
+    }
 
 
 def _claim(name: str, what: str) -> Any:
