@@ -9,7 +9,7 @@ from typing import Protocol
 
 from streamser.audio.source import SourceError
 from streamser.model.manifest import BundleError
-from train.commands import corpora, evaluate, export, fit, predict, prepare, report
+from train.commands import corpora, eda, evaluate, export, fit, predict, prepare, report
 from train.corpora import CorpusError
 from train.recipe import RecipeError
 
@@ -26,7 +26,7 @@ class Command(Protocol):
     def run(self, arguments: argparse.Namespace) -> int: ...
 
 
-COMMANDS: tuple[Command, ...] = (corpora, prepare, fit, export, evaluate, predict, report)
+COMMANDS: tuple[Command, ...] = (corpora, eda, prepare, fit, export, evaluate, predict, report)
 FAILURES: tuple[type[Exception], ...] = (
     CorpusError,
     RecipeError,

@@ -89,8 +89,8 @@ def draw(found: Sequence[System], path: Path) -> None:
 
 
 def _table(found: Sequence[System]) -> list[str]:
-    columns = ("system", "published", "own: WA", "honest: WA", "honest: UA", "parameters", "INT8",
-               "multiply-adds a second", "ms a second")  # fmt: skip
+    columns = ("system", "published", "own: WA", "honest: WA", "honest: UA", "tested on",
+               "parameters", "INT8", "multiply-adds a second", "ms a second")  # fmt: skip
     lines = _header(columns)
     for system in found:
         row = _figures(system)
@@ -100,6 +100,7 @@ def _table(found: Sequence[System]) -> list[str]:
             _number(row["own_wa"], "{:.1f}"),
             _number(row["honest_wa"], "{:.1f}"),
             _number(row["honest_ua"], "**{:.1f}**"),
+            ", ".join(row["tested_on"]),
             _number(row["parameters"], "{:,}"),
             _number(row["int8_bytes"], "{:,.0f} KiB", 1 / 1024),
             _number(row["multiply_adds_per_second"], "{:,.1f} M", 1e-6),
@@ -170,6 +171,7 @@ def _figures(system: System) -> dict[str, Any]:
         "own_ua": _mean(system.own, "ua"),
         "honest_wa": _mean(system.honest, "wa"),
         "honest_ua": _mean(system.honest, "ua"),
+        "tested_on": sorted({corpus for record in results for corpus in record["by_corpus"]}),
         "honest_folds": len(system.honest),
         "seeds": sorted({record["seed"] for record in results}),
         "parameters": results[-1]["parameters"] if results else cost.get("parameters"),
