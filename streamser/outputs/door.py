@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from streamser.config import Clients
 from streamser.outputs.output import Tally
@@ -93,3 +94,10 @@ class Door:
             visit.cancel()
         if self._visits:
             await asyncio.wait(self._visits, timeout=GRACE)
+
+
+async def dismiss(*tasks: asyncio.Task[Any]) -> None:
+    """End tasks whose outcome no longer matters."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

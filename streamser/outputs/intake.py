@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -15,6 +16,9 @@ from streamser.streams.pool import Streams
 
 LARGEST = 1 << 17
 """Bytes of a client's longest message."""
+
+WAITING = 1 << 16
+"""Bytes that wait in the system for a client who is made to wait; the rest waits on its side."""
 
 LEAST = 0.005
 """Seconds of audio that a message counts as, at least: many small ones cost more than few."""
@@ -29,6 +33,12 @@ T = TypeVar("T")
 
 Write = Callable[[Event], Iterable[str]]
 """Returns what a client is sent for an event."""
+
+
+def narrow(transport: asyncio.BaseTransport) -> None:
+    """Have little wait in the system, so that a client that vanishes is soon seen to be gone."""
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WAITING)
 
 
 class Intake:
@@ -100,4 +110,5 @@ class Intake:
         if last:
             self.over.set()
             if self._patience is not None:
-                self._patience.reschedule(self._loop.time())
+                with contextlib.suppress(RuntimeError):  # it ran out just now
+                    self._patience.reschedule(self._loop.time())

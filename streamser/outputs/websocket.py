@@ -21,9 +21,9 @@ from streamser.events import Event, to_json
 from streamser.log import Log
 from streamser.outputs.access import Token, addresses, tls
 from streamser.outputs.audience import Audience, Seat
-from streamser.outputs.door import GRACE, Bucket, Door
+from streamser.outputs.door import GRACE, Bucket, Door, dismiss
 from streamser.outputs.hearing import read_end, read_start
-from streamser.outputs.intake import LARGEST, Intake
+from streamser.outputs.intake import LARGEST, Intake, narrow
 from streamser.outputs.output import OutputError, Tally
 from streamser.streams.pool import Streams, StreamsFullError
 
@@ -163,16 +163,19 @@ class WebSocketServer:
     async def _hear(self, connection: ServerConnection) -> None:
         seat = Seat(self._section.queue, self.tally)
         sending = asyncio.create_task(_send(connection, seat))
+        hearing = asyncio.create_task(self._hear_out(connection, seat))
         self.tally.clients += 1
         try:
+            await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
             with contextlib.suppress(ConnectionClosed, TimeoutError):
-                code, reason = await self._hear_out(connection, seat)
-                seat.end()
-                await sending
-                await connection.close(code, reason)
+                if hearing.done():
+                    code, reason = await hearing
+                    seat.end()
+                    await sending
+                    await connection.close(code, reason)
         finally:
             self.tally.clients -= 1
-            sending.cancel()
+            await dismiss(sending, hearing)
 
     async def _hear_out(self, connection: ServerConnection, seat: Seat) -> tuple[int, str]:
         """Take a client's audio to its end; return with which code and reason to close."""
@@ -239,6 +242,7 @@ class _Guarded(ServerConnection):
 
         Audio that nobody takes waits in the network; so do the answers to pings behind it.
         """
+        narrow(self.transport)
         self._chatter = None
         self.ping_timeout = None
 

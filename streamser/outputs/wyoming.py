@@ -12,8 +12,8 @@ from streamser.events import Event, SpeechStarted, Utterance, as_dict
 from streamser.log import Log
 from streamser.outputs.access import Token, addresses, tls
 from streamser.outputs.audience import Seat
-from streamser.outputs.door import Door
-from streamser.outputs.intake import LARGEST, Intake
+from streamser.outputs.door import Door, dismiss
+from streamser.outputs.intake import LARGEST, Intake, narrow
 from streamser.outputs.output import OutputError, Tally
 from streamser.outputs.wyoming_frames import Frame, read_frame, written
 from streamser.streams.pool import Streams, StreamsFullError
@@ -89,6 +89,7 @@ class WyomingServer:
         await self._door.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        narrow(writer.transport)
         writer.transport.set_write_buffer_limits(high=BUFFER)
         seat = Seat(self._section.queue, self.tally)
         talk = _Talk(reader, seat, self._token, self._streams)
@@ -105,9 +106,7 @@ class WyomingServer:
         finally:
             self.tally.clients -= 1
             self._talks.remove(talk)
-            for task in (sending, talking):
-                task.cancel()
-            await asyncio.gather(sending, talking, return_exceptions=True)
+            await dismiss(sending, talking)
 
 
 class _Talk:
@@ -129,7 +128,8 @@ class _Talk:
         if self._intake is not None:
             self._intake.stop(reason)
         elif self._stop is not None:
-            self._stop.reschedule(asyncio.get_running_loop().time())
+            with contextlib.suppress(RuntimeError):  # it ran out just now
+                self._stop.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> bool:
         """Talk until the client goes, falls silent, or is refused; return whether it was."""
