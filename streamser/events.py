@@ -221,12 +221,17 @@ def as_dict(event: Event) -> dict[str, Any]:
 
 def to_json(event: Event) -> str:
     """Return the event as one line of JSON, without the line's end."""
-    return json.dumps(as_dict(event), ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(as_dict(event))
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
     if dataclasses.is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
