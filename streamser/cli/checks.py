@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Literal
 
 from streamser.cli.failure import explain
@@ -40,8 +41,8 @@ class Finding:
     """What to do about it."""
 
 
-def examine(*, model: str | None, source: str | None) -> Iterator[Finding]:
-    """Check everything; `source` is the microphone, the default one if None."""
+def examine(*, model: str | None, source: str | None, config: str | None) -> Iterator[Finding]:
+    """Check everything; `source` is the microphone, `config` the file, the usual ones if None."""
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("python", _python),
         ("library", _libraries),
@@ -49,7 +50,9 @@ def examine(*, model: str | None, source: str | None) -> Iterator[Finding]:
         ("model", lambda: _model(model)),
         ("portaudio", _portaudio),
         ("microphones", _microphones),
+        ("listening", _listening),
         ("audio", lambda: _audio(source)),
+        ("serve", lambda: _serve(config)),
     )
     for name, check in checks:
         try:
@@ -168,6 +171,29 @@ def _microphones() -> Iterator[Finding]:
         detail="none; recordings and raw PCM on standard input can be analysed all the same",
         mend="connect one, start PipeWire or PulseAudio, or join the group `audio`",
     )
+
+
+def _listening() -> Iterator[Finding]:
+    from streamser.cli.exposure import listening
+
+    for check, detail in listening():
+        yield Finding(check=check, state="ok", detail=detail)
+
+
+def _serve(config: str | None) -> Iterator[Finding]:
+    """Tell what the daemon would listen to, and whom it would let hear of it."""
+    from streamser.cli.exposure import configured
+    from streamser.layers import ConfigError, Layers
+
+    try:
+        for check, detail, mend in configured(
+            Layers(path=None if config is None else Path(config))
+        ):
+            state: State = "ok" if mend is None else "warning"
+            yield Finding(check=check, state=state, detail=detail, mend=mend)
+    except ConfigError as error:
+        mend = "`streamser config` says more; `streamser serve` does not start with it"
+        yield Finding(check="serve", state="warning", detail=str(error), mend=mend)
 
 
 def _audio(source: str | None) -> Iterator[Finding]:

@@ -10,7 +10,8 @@ from streamser.cli import options
 from streamser.cli.failure import FAILED, OK
 
 _DESCRIPTION = """\
-Check Python, the libraries, the model and the microphone, and say how to mend what is wrong.
+Check Python, the libraries, the model and the microphone, and say how to mend what is wrong; tell
+who listens here, which streamsers run, and what the daemon's configuration lets out to whom.
 Half a second is listened to; nothing of it is kept."""
 
 _EPILOG = """\
@@ -27,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     parser.add_argument("-i", "--input", metavar="mic:NAME", help="the microphone to listen to")
     options.add_model(parser)
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", help="the daemon's configuration (default: the usual one)"
+    )
     parser.add_argument("--json", action="store_true", help="write a JSON object")
     parser.set_defaults(run=run)
 
@@ -37,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     _hush()
     findings: list[Finding] = []
-    for finding in examine(model=args.model, source=args.input):
+    for finding in examine(model=args.model, source=args.input, config=args.config):
         findings.append(finding)
         if not args.json:
             _print(finding.check, finding.state, finding.detail, finding.mend)

@@ -1,0 +1,203 @@
+"""No audio leaves, every interface says that it listens, the doctor tells what listens where."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pulse
+import pytest
+from broker import MOSQUITTO, Broker
+from serving import ROOT, SECOND, TOKEN, Lines, Serving, SocketClient, free_port, speech, until
+
+from streamser.clip import demo_clip
+
+
+def doctor(*arguments: str, env: dict[str, str] | None = None) -> dict[str, list[tuple[str, str]]]:
+    """Return what the doctor found: state and detail of each check."""
+    command = [sys.executable, "-m", "streamser", "doctor", "--json", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=120)
+    assert not done.stderr, done.stderr
+    found: dict[str, list[tuple[str, str]]] = {}
+    for finding in json.loads(done.stdout)["findings"]:
+        found.setdefault(finding["check"], []).append((finding["state"], finding["detail"]))
+    return found
+
+
+def test_the_doctor_tells_which_streamser_can_be_reached_where(tmp_path: Path) -> None:
+    near, far = free_port(), free_port()
+    config = f"[socket]\n[metrics]\nport = {near}\n"
+    config += f"[websocket]\nhost = '0.0.0.0'\nport = {far}\ntoken = '{TOKEN}'\n"
+    with Serving(tmp_path, config) as serving:
+        serving.log.until("part=websocket msg=open")
+        serving.hear(SECOND)
+        serving.notified("READY=1")
+        found = doctor("--config", str(serving.config))
+        mine = f"streamser serve, process {serving.process.pid}: "
+        [(_, told)] = [pair for pair in found["running"] if pair[1].startswith(mine)]
+        assert f"tcp 0.0.0.0:{far} (open to the network)" in told
+        assert f"tcp 127.0.0.1:{near}" in told and f"127.0.0.1:{near} (open" not in told
+        assert f"unix {serving.socket_path}" in told
+        [(state, websocket)] = found["[websocket]"]
+        assert state == "warning" and "open to the network with a token" in websocket
+        assert found["[metrics]"][0][0] == "ok" and "this machine alone" in found["[metrics]"][0][1]
+        assert "neither kept nor sent" in found["[listen]"][0][1]
+        assert TOKEN not in json.dumps(found)
+        serving.end()
+    assert not any(mine in told for _, told in doctor().get("running", []))
+
+
+def test_the_doctor_tells_what_each_output_lets_out(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(
+        "[mqtt]\nhost = 'broker.example'\n[ros2]\ninterface = 'eth0'\n[file]\npath = '/x/e'\n"
+    )
+    found = doctor("--config", str(path))
+    assert found["[mqtt]"] == [("warning", "state to broker.example, open to the network")]
+    assert found["[ros2]"][0][0] == "warning" and "open to the network" in found["[ros2]"][0][1]
+    assert found["[file]"] == [("ok", "events are kept in /x/e")]
+    path.write_text("[mqtt]\nhosts = 'x'\n")
+    [(state, detail)] = doctor("--config", str(path))["serve"]
+    assert state == "warning" and "line 2" in detail
+    empty = os.environ | {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert "nothing out" in doctor(env=empty)["serve"][0][1]
+
+
+@pytest.mark.flaky(reruns=2)
+@pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing()))
+def test_the_doctor_tells_who_holds_the_microphone(tmp_path: Path) -> None:
+    server = pulse.PulseServer(tmp_path, 16_000)
+    server.start()
+    try:
+        assert "parec" not in str(doctor(env=server.env)["microphone"])
+        recorder = subprocess.Popen(
+            ["parec", "--device=mic.monitor"], env=server.env, stdout=subprocess.DEVNULL
+        )
+        mine = f"parec (process {recorder.pid})"
+        until(lambda: mine in doctor(env=server.env)["microphone"][0][1])
+        recorder.kill()
+        recorder.wait()
+    finally:
+        server.kill()
+
+
+def test_a_microphone_of_alsa_and_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As /proc tells of it; what the kernel writes there, here for a process of another user."""
+    from streamser.cli import processes
+
+    card = tmp_path / "asound" / "card0"
+    for stream, status in (
+        ("pcm0c", f"state: RUNNING\nowner_pid   : {os.getpid() + 1}\ntrigger_time: 1.2\n"),
+        ("pcm1c", "closed\n"),
+        ("pcm0p", "state: RUNNING\nowner_pid   : 77\n"),
+    ):
+        (card / stream / "sub0").mkdir(parents=True)
+        (card / stream / "sub0" / "status").write_text(status)
+    (tmp_path / str(os.getpid() + 1)).mkdir()
+    (tmp_path / str(os.getpid() + 1) / "comm").write_text("arecord\n")
+    monkeypatch.setattr(processes, "PROC", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    assert list(processes.microphone_users()) == [(os.getpid() + 1, "arecord")]
+
+
+OUTGOING = "trace=write,writev,pwrite64,pwritev,send,sendto,sendmsg,sendmmsg,sendfile,splice,mmap"
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs apt-get install strace")
+@pytest.mark.skipif(MOSQUITTO is None, reason="needs apt-get install mosquitto")
+def test_no_audio_is_written_or_sent(tmp_path: Path) -> None:
+    """Whatever the daemon hands to the kernel is looked at: it is text, and little of it."""
+    broker = Broker(tmp_path, "allow_anonymous true")
+    broker.start()
+    config = f"[socket]\n[metrics]\nport = 0\n[websocket]\nport = 0\n[mqtt]\nport = {broker.port}\n"
+    config += f"events = true\n[file]\npath = '{tmp_path}/events'\n"
+    config += f"[emotionml]\npath = '{tmp_path}/heard'\n"
+    audio = SECOND + speech() + SECOND
+    trace = tmp_path / "trace"
+    home = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp")}
+    for folder in home.values():
+        Path(folder).mkdir()
+    try:
+        with Serving(tmp_path, config, env=home) as serving:
+            serving.log.until("session started")
+            command = ["strace", "-f", "-qq", "-xx", "-s", "1000000", "-e", OUTGOING]
+            command += ["-o", str(trace), "-p", str(serving.process.pid)]
+            strace = subprocess.Popen(command, stderr=subprocess.PIPE)
+            client = SocketClient(serving.socket_path)
+            until(lambda: trace.exists() and trace.stat().st_size)
+            for _ in range(3):
+                serving.hear(audio)
+            client.until("utterance")
+            serving.end()
+            strace.wait(60)
+    finally:
+        broker.stop()
+    sent = b"".join(
+        bytes.fromhex(buffer.replace("\\x", ""))
+        for line in trace.read_text().splitlines()
+        for buffer in re.findall(r'"((?:\\x[0-9a-f]{2})+)"', line)
+    )
+    assert b"utterance" in sent and b"emotionml" in sent  # it is all in there
+    windows = {audio[at : at + 16] for at in range(0, len(audio), 16)} - {bytes(16)}
+    assert not any(sent[at : at + 16] in windows for at in range(len(sent)))
+    assert len(sent) < 3 * len(audio) / 5  # over five outputs
+    text = sum(32 <= byte < 127 or byte in b"\n\r" for byte in sent)
+    assert text > 0.97 * len(sent)
+    written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    ours = {"events", "heard", "trace", "config.toml", "mosquitto.conf"}
+    assert written <= ours, written - ours
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="needs apt-get install mosquitto")
+def test_every_interface_says_whether_it_listens(tmp_path: Path) -> None:
+    from test_mqtt import Subscriber
+
+    broker = Broker(tmp_path, "allow_anonymous true")
+    broker.start()
+    port = free_port()
+    config = f"[socket]\n[metrics]\nport = {port}\n[mqtt]\nport = {broker.port}\nid = 'ear'\n"
+
+    def listens() -> bool:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+            return "streamser_source_up{} 1" in page.read().decode()
+
+    home = Subscriber(broker.port)
+    try:
+        with Serving(tmp_path, config) as serving:
+            indicator = home.until("homeassistant/device/ear/config")["cmps"]["listening"]
+            assert home.until(indicator["state_topic"]) == indicator["payload_off"]
+            until(lambda: not listens())
+            serving.hear(SECOND + speech())
+            serving.notified("STATUS=listening to -")
+            until(lambda: serving.hear(SECOND) or listens())
+            assert home.until("streamser/ear/state")["source"] == "-"
+            assert home.until(indicator["state_topic"]) == indicator["payload_on"]
+            client = SocketClient(serving.socket_path)
+            assert (client.next() or {})["source"] == "-"
+            client.until("source.lost")  # the pipe gives no more
+            serving.notified("STATUS=no audio from -")
+            until(lambda: not listens())
+            assert home.until(indicator["state_topic"]) == indicator["payload_off"]
+            late = SocketClient(serving.socket_path)
+            assert late.until("source.lost")["source"] == "-"
+            serving.end()
+    finally:
+        home.close()
+        broker.stop()
+    command = [sys.executable, "-m", "streamser", "live", "--input", str(demo_clip())]
+    live = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert live.stdout is not None
+        assert "listening to demo.flac" in (Lines(live.stdout).next() or "")
+    finally:
+        live.send_signal(signal.SIGINT)
+        live.wait(30)
