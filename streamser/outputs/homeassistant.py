@@ -12,7 +12,7 @@ ONLINE, OFFLINE = "online", "offline"
 def discovery(
     session: SessionStarted, *, id: str, state_topic: str, availability_topic: str
 ) -> dict[str, Any]:
-    """Return the payload of PREFIX/device/ID/config: one device with five entities."""
+    """Return the payload of PREFIX/device/ID/config: one device with six entities."""
     labels = [label for label in session.model.labels if label != "unknown"]
     sensors: dict[str, dict[str, Any]] = {
         "emotion": {
@@ -53,6 +53,16 @@ def discovery(
         "device_class": "sound",
         "value_template": "{{ 'ON' if value_json.speaking else 'OFF' }}",
     }
+    listening = {
+        "p": "binary_sensor",
+        "unique_id": f"{id}_listening",
+        "name": "Listening",
+        "device_class": "running",
+        "icon": "mdi:microphone",
+        "state_topic": availability_topic,
+        "payload_on": ONLINE,
+        "payload_off": OFFLINE,
+    }
     components: dict[str, dict[str, Any]] = {
         key: {"p": "sensor", "unique_id": f"{id}_{key}", **sensor}
         for key, sensor in sensors.items()
@@ -66,7 +76,7 @@ def discovery(
             "sw": session.version,
         },
         "o": {"name": "streamser", "sw": session.version},
-        "cmps": {**components, "speaking": speaking},
+        "cmps": {**components, "speaking": speaking, "listening": listening},
         "state_topic": state_topic,
         "availability_topic": availability_topic,
         "payload_available": ONLINE,
