@@ -167,6 +167,7 @@ class MqttClient:
         emotion = self._emotion
         fields: dict[str, Any] = {"speaking": self._speaking, "emotion": None, "status": None}
         fields |= {"confidence": None, "valence": None, "arousal": None, "time": None}
+        fields["source"] = self._session.source if self._session is not None else None
         if emotion is not None:
             fields |= {"emotion": emotion.label, "status": emotion.status, "time": emotion.time}
             fields["confidence"] = round(emotion.confidence, 4)
