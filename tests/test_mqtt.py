@@ -77,7 +77,8 @@ def test_home_assistant_finds_it_and_follows(tmp_path: Path, broker: Broker) -> 
     with Serving(tmp_path, config) as serving:
         found = home.until("homeassistant/device/ear/config")
         assert found["dev"]["ids"] == ["ear"] and found["o"]["name"] == "streamser"
-        assert set(found["cmps"]) == {"emotion", "confidence", "valence", "arousal", "speaking"}
+        entities = {"emotion", "confidence", "valence", "arousal", "speaking", "listening"}
+        assert set(found["cmps"]) == entities
         assert home.until("streamser/ear/state")["emotion"] is None
         serving.hear(SECOND)
         home.until("streamser/ear/state", speaking=False)
@@ -248,7 +249,8 @@ def test_discovery_says_what_home_assistant_needs() -> None:
     for key, component in found["cmps"].items():
         assert component["p"] in ("sensor", "binary_sensor")
         assert component["unique_id"] == f"ear_{key}"
-        assert component["value_template"].count("{{") == component["value_template"].count("}}")
+        template = component.get("value_template", "")
+        assert template.count("{{") == template.count("}}") == (key != "listening")
     assert "state_class" not in found["cmps"]["emotion"]
     assert found["qos"] == 1 and found["state_topic"] == "a/state"
 
