@@ -1,14 +1,23 @@
-"""An MQTT broker of our own: Debian's mosquitto, started, frozen and killed at will."""
+"""An MQTT broker of our own (Debian's mosquitto), and who hears all that it is told."""
 
 from __future__ import annotations
 
+import json
 import os
+import queue
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+
+PATIENCE = 60.0
+"""Seconds after which something that has to come counts as hung."""
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
@@ -33,7 +42,7 @@ class Broker:
         quiet = subprocess.DEVNULL
         command = [MOSQUITTO, "-c", str(self._config)]
         self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not self._answers():
             assert time.monotonic() < deadline, "mosquitto does not start"
             time.sleep(0.02)
@@ -53,3 +62,43 @@ class Broker:
     def _answers(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class Subscriber:
+    """Hears everything that a broker has."""
+
+    def __init__(self, port: int, **login: str) -> None:
+        self.messages: queue.Queue[tuple[str, str, bool]] = queue.Queue()
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        if login:
+            self.client.username_pw_set(**login)
+        self.client.on_message = self._hear
+        ready = threading.Event()
+        self.client.on_subscribe = lambda *_: ready.set()
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        self.client.subscribe("#", qos=1)
+        assert ready.wait(PATIENCE)
+
+    def _hear(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
+        self.messages.put((message.topic, message.payload.decode(), message.retain))
+
+    def until(self, topic: str, **fields: Any) -> Any:
+        """Return the next message on a topic whose JSON holds these fields."""
+        while True:
+            heard, payload, _ = self.messages.get(timeout=PATIENCE)
+            if heard != topic:
+                continue
+            value = json.loads(payload) if payload[:1] == "{" else payload
+            if all(value[key] == wanted for key, wanted in fields.items()):
+                return value
+
+    def rest(self, topic: str) -> list[Any]:
+        """Return the JSON of all messages on a topic that came by now."""
+        heard = [self.messages.get() for _ in range(self.messages.qsize())]
+        return [json.loads(payload) for found, payload, _ in heard if found == topic]
+
+    def close(self) -> None:
+        """Hear no more."""
+        self.client.disconnect()
+        self.client.loop_stop()

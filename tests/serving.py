@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,7 @@ class Serving:
         *,
         env: dict[str, str] | None = None,
         mic: str = "-",
+        program: Sequence[str] = ("-m", "streamser"),
     ) -> None:
         self.folder = folder
         self.config = folder / "config.toml"
@@ -122,7 +123,7 @@ class Serving:
             "WATCHDOG_USEC": "400000",
             **(env or {}),
         }
-        command = [sys.executable, "-m", "streamser", "serve", "--config", str(self.config)]
+        command = [sys.executable, *program, "serve", "--config", str(self.config)]
         self.process = subprocess.Popen(
             [*command, "--input", mic],
             env=environment,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import queue
 import signal
 import socket
 import subprocess
@@ -11,13 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import events_schema
-import paho.mqtt.client as paho
 import pytest
-from broker import MOSQUITTO, Broker
-from serving import PATIENCE, SECOND, Serving, certificate, speech, until
+from broker import MOSQUITTO, Broker, Subscriber
+from serving import SECOND, Serving, certificate, speech, until
 
 from streamser.config import Mqtt
 from streamser.events import ModelInfo, SessionEnded, SessionStarted
@@ -26,40 +22,6 @@ from streamser.outputs.homeassistant import discovery
 from streamser.outputs.mqtt import MqttClient
 
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="needs apt-get install mosquitto")
-
-
-class Subscriber:
-    """Hears everything that a broker has."""
-
-    def __init__(self, port: int, **login: str) -> None:
-        self.messages: queue.Queue[tuple[str, str, bool]] = queue.Queue()
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        if login:
-            self.client.username_pw_set(**login)
-        self.client.on_message = self._hear
-        ready = threading.Event()
-        self.client.on_subscribe = lambda *_: ready.set()
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        self.client.subscribe("#", qos=1)
-        assert ready.wait(PATIENCE)
-
-    def _hear(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
-        self.messages.put((message.topic, message.payload.decode(), message.retain))
-
-    def until(self, topic: str, **fields: Any) -> Any:
-        """Return the next message on a topic whose JSON holds these fields."""
-        while True:
-            heard, payload, _ = self.messages.get(timeout=PATIENCE)
-            if heard != topic:
-                continue
-            value = json.loads(payload) if payload[:1] == "{" else payload
-            if all(value[key] == wanted for key, wanted in fields.items()):
-                return value
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
 
 
 @pytest.fixture
@@ -114,12 +76,12 @@ def test_every_event_is_published_if_wanted(tmp_path: Path, broker: Broker) -> N
     with Serving(tmp_path, config) as serving:
         serving.log.until("connected")
         serving.hear(SECOND + speech() + SECOND)
-        time.sleep(0.5)
-        serving.signal(signal.SIGTERM)
         seqs = []
         while True:
             event = events_schema.check(home.until("streamser/ear/events"))
             seqs.append(event["seq"])
+            if event["type"] == "utterance":
+                serving.signal(signal.SIGTERM)
             if event["type"] == "session.ended":
                 break
         assert seqs == list(range(seqs[0], seqs[-1] + 1)) and len(seqs) > 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamser.walltime import SLACK, WallTime
@@ -44,6 +44,7 @@ def test_a_step_of_the_wall_clock_is_followed(step: timedelta) -> None:
     assert machine.time.zero == NEW_YEAR + step
 
 
+@settings(deadline=None)
 @given(st.floats(-500e-6, 500e-6), st.lists(st.floats(0.1, 60.0), max_size=50))
 def test_a_quartz_that_runs_away_is_followed_for_months(drift: float, pauses: list[float]) -> None:
     machine = Machine()
