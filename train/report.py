@@ -22,8 +22,9 @@ WA is accuracy, UA the mean recall of the classes, both in percent: agreement wi
 label. *Own* is the publication's protocol, which has the same speakers on both sides (and, where
 said, copies of a test clip in the training side); its figure here is measured by this re-creation.
 *Honest* is speaker-independent: no speaker on two sides, the epoch chosen on dev speakers, mean
-over the folds that were run. Milliseconds are one thread's on an AMD EPYC (x86-64), from a
-recording of 3 s to the answer; for the streaming networks per second of speech, as it is heard.
+over the folds that were run. Milliseconds are one thread's processor time on an AMD EPYC
+(x86-64), Python 3.11, per second of audio: from a recording of 3 s to one answer by the INT8
+network; of the streaming networks for an answer every 240 ms as speech is heard.
 Label sets differ (RAVDESS' calm is a class of its own in most published systems, and part of
 neutral in streamser's), so compare rows with that in mind.
 """
@@ -103,7 +104,7 @@ def _table(found: Sequence[System]) -> list[str]:
             ", ".join(row["tested_on"]),
             _number(row["parameters"], "{:,}"),
             _number(row["int8_bytes"], "{:,.0f} KiB", 1 / 1024),
-            _number(row["multiply_adds_per_second"], "{:,.1f} M", 1e-6),
+            _number(row["multiply_adds_per_second"], "{:,.2f} M", 1e-6),
             _number(row["ms_per_second"], "{:.1f}"),
         )
         lines.append(f"| {' | '.join(cells)} |")

@@ -34,8 +34,8 @@ CALIBRATION = 100
 def measure(run: SystemRun) -> dict[str, Any]:
     """Convert a trained run to INT8, judge that, time it; writes `network.tflite`, `cost.json`.
 
-    The milliseconds are those of one thread on this machine, from a WAV file of three seconds to
-    the answer, per second of audio.
+    The milliseconds are one thread's processor time on this machine, from a WAV file of three
+    seconds to the answer, per second of audio.
     """
     model = load_model(run)
     content = to_int8(run, model)
@@ -89,10 +89,10 @@ def answer(network: Network, features: np.ndarray) -> np.ndarray:
 
 
 def milliseconds(work: Callable[[], object], *, times: int = 15) -> float:
-    """Median wall time after two runs to warm up."""
+    """Median processor time after two runs to warm up; waiting for the processor is not counted."""
     taken = []
     for _ in range(times + 2):
-        began = time.perf_counter()
+        began = time.process_time()
         work()
-        taken.append(1e3 * (time.perf_counter() - began))
+        taken.append(1e3 * (time.process_time() - began))
     return statistics.median(taken[2:])
