@@ -80,11 +80,12 @@ class Layers:
             name, equals, text = setting.partition("=")
             section, dot, key = name.strip().partition(".")
             if not equals and section in OUTPUTS and not dot:
-                yield f"--set {setting}", section, "", None
+                yield f"--set {section}", section, "", None
                 continue
             if not (equals and key and section in sections()):
-                raise ConfigError(f"--set {setting}: has to be SECTION.KEY=VALUE, or an output")
-            yield f"--set {name}", section, key, _value(sections()[section], key, text)
+                told = strict.shown(setting)
+                raise ConfigError(f"--set {told}: has to be SECTION.KEY=VALUE, or an output")
+            yield f"--set {strict.shown(name)}", section, key, _value(sections()[section], key, text)
 
 
 def usual_path(environment: Mapping[str, str]) -> Path:

@@ -58,7 +58,7 @@ def read(cls: type[T], value: object, where: str = "") -> T:
             raise ValueError(f"{prefix}{field.name} is missing")
     unknown = sorted(set(value) - {field.name for field in dataclasses.fields(cls)})  # type: ignore[arg-type]
     if unknown:
-        raise ValueError(f"{prefix}{_shown(unknown[0])} is not a known field")
+        raise ValueError(f"{prefix}{shown(unknown[0])} is not a known field")
     try:
         return cls(**found)
     except ValueError as error:
@@ -99,7 +99,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise ValueError(f"{where} has to be an object")
         return {
-            key: _convert(arguments[1], x, f"{where}.{_shown(key)}") for key, x in value.items()
+            key: _convert(arguments[1], x, f"{where}.{shown(key)}") for key, x in value.items()
         }
     return _scalar(hint, value, where)
 
@@ -135,10 +135,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         names = [name for name, _ in pairs]
         double = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{_shown(double)} stands twice in one object")
+        raise ValueError(f"{shown(double)} stands twice in one object")
     return value
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """Return a name from the file such that it fits into a line on a terminal."""
     return name if name.isprintable() and len(name) <= 80 else ascii(name)[:80]

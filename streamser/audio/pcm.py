@@ -21,6 +21,9 @@ from streamser.audio.source import (
 HEADER_BYTES = 4096
 """In which a WAV header must end."""
 
+RATES = range(1000, 768_001)
+"""Hertz that a WAV header may tell."""
+
 READ_SECONDS = 0.25
 """Of audio taken from the pipe at once."""
 
@@ -104,7 +107,7 @@ class PcmPipe:
         coding, channels, rate, _, _, bits = struct.unpack_from(
             "<HHIIHH", data, data.find(b"fmt ", 12, body) + 8
         )
-        if coding not in (1, 0xFFFE) or channels != 1 or bits != 16 or rate == 0:
+        if coding not in (1, 0xFFFE) or channels != 1 or bits != 16 or rate not in RATES:
             hint = HINT.format(rate=self.native_rate)
             raise UnreadableError(f"standard input is WAV, but not 16-bit mono PCM ({hint})")
         if rate != self.native_rate:
