@@ -277,6 +277,8 @@ def test_what_cannot_be_done_is_one_line(
         assert main(["fit", str(recipe), *where]) == 1
         assert reason in capsys.readouterr().err
     recipe.write_text(RECIPE)
+    assert main(["fit", "streamser-open", "--protocol", "own", *where]) == 1
+    assert "--protocol is for published systems" in capsys.readouterr().err
     assert main(["fit", str(recipe), "--protocol", "honest", "--fold", "9", *where]) == 1
     assert "folds 1 to 3" in capsys.readouterr().err
     assert main(["predict", str(tmp_path / "no.wav"), "--recipe", str(recipe), *where]) == 1

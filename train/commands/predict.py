@@ -55,7 +55,7 @@ def _by_bundle(arguments: argparse.Namespace) -> Iterator[Answer]:
     from streamser.audio.recording import read_recording
     from streamser.model.bundle import load
 
-    bundle = load(MODELS / arguments.recipe)
+    bundle = load(MODELS / find_recipe(arguments.recipe).name)
     analyzer = WholeAnalyzer(model=bundle)
     for path in arguments.path:
         verdict = analyzer.analyze(read_recording(path))

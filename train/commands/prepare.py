@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         kept = store(recipe, arguments.runs)
         copies = ["", *(copy["name"] for copy in recipe.copies)]
         for clips in clips_of(
-            recipe, root=arguments.root, names=arguments.corpus, gender=arguments.gender
+            recipe, root=arguments.root, names=arguments.corpus, gender=arguments.gender or ""
         ):
             rows = [Row(clip, copy) for copy in copies for clip in clips]
             kept.compute(rows)

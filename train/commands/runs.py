@@ -33,11 +33,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     systems.add_argument(
         "--protocol",
         choices=("own", "honest"),
-        default="own",
         help="the publication's own split, or speaker-independent ones (default: own)",
     )
     systems.add_argument("--corpus", action="append", default=[], help="only this; may be repeated")
-    systems.add_argument("--gender", choices=("male", "female", "both"), default="")
+    systems.add_argument("--gender", choices=("male", "female", "both"))
     systems.add_argument("--epochs", type=int, help="instead of the recipe's; the result says so")
     systems.add_argument("--weights", help="deepemo-transfer: path of ImageNet weights, or `none`")
 
@@ -50,6 +49,9 @@ def add_root_arguments(parser: argparse.ArgumentParser) -> None:
 
 def experiment(arguments: argparse.Namespace, fold: int | None = None) -> Experiment:
     """Lay out the run of a streaming network that the arguments name."""
+    for option in ("protocol", "corpus", "gender", "epochs", "weights"):
+        if getattr(arguments, option):
+            raise RecipeError(f"--{option} is for published systems, not for {arguments.recipe}")
     return prepare(
         load_recipe(arguments.recipe),
         fold=fold or (arguments.fold or [1])[0],
@@ -76,12 +78,12 @@ def system_runs(arguments: argparse.Namespace) -> Iterator[SystemRun]:
 
     return lay_out(
         system_recipe(arguments),
-        protocol=arguments.protocol,
+        protocol=arguments.protocol or "own",
         folds=arguments.fold or (),
         seed=arguments.seed,
         epochs=arguments.epochs,
         names=arguments.corpus,
-        gender=arguments.gender,
+        gender=arguments.gender or "",
         root=arguments.root,
         runs=arguments.runs,
     )
