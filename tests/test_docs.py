@@ -1,0 +1,114 @@
+"""What docs/api.md and README.md show is run, and every field of every event is explained."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import io
+import json
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import events_schema
+import pulse
+import pytest
+import soundfile
+from serving import ROOT, speech, until
+
+import streamser
+from streamser.clip import demo_clip
+
+API = (ROOT / "docs" / "api.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the code of a language in a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the first seconds of the clip as talk.wav, to be in."""
+    samples, rate = soundfile.read(demo_clip(), dtype="int16", frames=16_000 * 6)
+    soundfile.write(tmp_path / "talk.wav", samples[: 16_000 * 5], rate)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_page_does_what_it_shows(talk: Path) -> None:
+    """One program, as one would type it; what it prints has the form of what is shown."""
+    module = types.ModuleType("page")
+    pairs = re.findall(r"^```python\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", API, re.S | re.M)
+    assert len(pairs) == len(blocks(API, "python")) >= 8
+    for code, shown in pairs:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "docs/api.md", "exec"), module.__dict__)
+        assert printed.getvalue().count("\n") == shown.count("\n"), code
+        if not re.search("label|labels", code):  # what the network says may change with it
+            assert printed.getvalue() == shown
+
+
+def test_every_event_of_the_page_fits_the_schema() -> None:
+    shown = [json.loads(line) for block in blocks(API, "json") for line in block.splitlines()]
+    assert {events_schema.check(event)["type"] for event in shown} == set(events_schema.KINDS)
+
+
+def test_every_field_of_every_event_is_explained() -> None:
+    sections = dict(re.findall(r"^### (\S.*?)\n(.*?)(?=^##)", API, re.DOTALL | re.MULTILINE))
+    common = fields(sections["All events"])
+    assert common == {"type", "seq", "t", "time"}
+    for kind, schema in events_schema.SCHEMA["$defs"].items():
+        assert fields(sections[kind]) | common == set(schema["properties"]), kind
+
+
+def fields(section: str) -> set[str]:
+    cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_everything_exported_is_on_the_page() -> None:
+    events = {"Event", "Health", "Latency", "ModelInfo", "SessionStarted", "SessionEnded"}
+    events |= {"SourceLost", "SourceRestored", "SpeechStarted", "__version__"}
+    for name in set(streamser.__all__) - events:
+        assert f"`{name}" in API or f"import {name}" in API or f", {name}" in API, name
+
+
+@pytest.mark.flaky(reruns=2)
+@pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing()))
+def test_the_readme_does_what_it_shows(talk: Path) -> None:
+    """With a real microphone, which hears the clip."""
+    server = pulse.PulseServer(talk, 16_000)
+    server.start()
+    try:
+        command = [sys.executable, __file__]
+        program = subprocess.Popen(command, env=server.env, cwd=talk, stdout=subprocess.PIPE)
+        until(lambda: server.play(talk / "talk.wav") or program.poll() is not None)
+        assert program.returncode == 0 and program.stdout is not None
+        printed = program.stdout.read().decode()
+        assert "SessionStarted(" in printed and "Utterance(" in printed
+    finally:
+        server.kill()
+
+
+def run_readme() -> None:
+    """Run the README's Python as a prompt would that knows `await` (`python -m asyncio`)."""
+    import numpy as np
+
+    [code] = blocks(README, "python")
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    names: dict[str, Any] = {"samples": np.frombuffer(speech()[:192_000], dtype=np.int16)}
+    task = eval(compile(code, "README.md", "exec", flags=flags), names)
+    if task is not None:
+        asyncio.run(task)
+    assert any(isinstance(event, streamser.Utterance) for event in names["events"])
+
+
+if __name__ == "__main__":
+    run_readme()
