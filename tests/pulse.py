@@ -98,3 +98,15 @@ class PulseServer:
         """Let the microphone hear a recording; returns at its end."""
         command = ["paplay", "--device=mic", str(recording)]
         subprocess.run(command, env=self.env, check=True, timeout=60)
+
+    def unload(self) -> None:
+        """Let the microphone be unplugged; the server stays."""
+        subprocess.run(["pactl", "unload-module", "module-null-sink"], env=self.env, check=True)
+
+    def plug_in(self, rate: int, channels: int) -> None:
+        """Let there be another microphone where the one was that was unplugged."""
+        command = ["pactl", "load-module", "module-null-sink", "sink_name=mic", f"rate={rate}"]
+        command += [f"channels={channels}", "format=s16le", "norewinds=1"]
+        subprocess.run(command, env=self.env, check=True, capture_output=True)
+        for setting in ("set-default-sink mic", "set-default-source mic.monitor"):
+            subprocess.run(["pactl", *setting.split()], env=self.env, check=True)
