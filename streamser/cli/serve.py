@@ -9,8 +9,9 @@ from streamser.cli import options
 _DESCRIPTION = """\
 Listen for months: wait for the microphone, find it again when it is lost, and let others have the
 events, over each output that the configuration switches on: a Unix socket, WebSocket, MQTT (with
-Home Assistant's discovery), metrics for Prometheus, a file. SIGHUP reads the configuration again,
-SIGTERM ends the session and delivers its last events. Logs go to standard error."""
+Home Assistant's discovery), ROS 2, metrics for Prometheus, a file, an EmotionML document. SIGHUP
+reads the configuration again, SIGTERM ends the session and delivers its last events. Logs go to
+standard error."""
 
 _EPILOG = """\
 examples:
