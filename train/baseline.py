@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,16 +37,26 @@ def neutral_statistics(bundle: Bundle, clips: Sequence[Clip], cache: FeatureCach
     return np.asarray(np.mean(means, axis=0), dtype=np.float32)
 
 
-def fit_baseline(bundle: Bundle, dev: Sequence[Clip], cache: FeatureCache) -> Baseline:
+def fit_baseline(bundle: Bundle, dev: Sequence[Clip], cache: FeatureCache) -> Baseline | None:
     """Return the baseline of a bundle; the share is the one that helps the dev speakers most.
+
+    None where no dev speaker has neutral clips to make one of.
 
     Ordinary voices are the dev speakers', too: the network knows those of training by heart, and
     takes them for more neutral than those of strangers.
     """
+    if not two_neutral(dev):
+        return None
     neutral = neutral_statistics(bundle, dev, cache)
     gains = gain(bundle, dev, cache, neutral=neutral, shares=SHARES)
     best = max(SHARES, key=lambda share: gains[share]["mean"])
     return Baseline(neutral=tuple(float(f"{x:.6g}") for x in neutral), share=best)
+
+
+def two_neutral(clips: Sequence[Clip]) -> set[str]:
+    """Return the speakers with two neutral clips or more: one for the baseline, one to score."""
+    counted = Counter(_speaker(clip) for clip in clips if clip.emotion == "neutral")
+    return {speaker for speaker, count in counted.items() if count > 1}
 
 
 def gain(
@@ -105,11 +116,9 @@ class _Heard:
         """
         offsets = np.zeros_like(self.pooled)
         scored: list[int] = []
-        for speaker in np.unique(self.speakers):
+        for speaker in sorted(two_neutral(self.clips)):
             mine = np.flatnonzero(self.speakers == speaker)
             ordinary = [i for i in mine if self.clips[i].emotion == "neutral"]
-            if len(ordinary) < 2:
-                continue
             rng.shuffle(ordinary)
             chosen = list(self._enough(ordinary[:-1]))
             own = np.average(self.pooled[chosen], axis=0, weights=self.seconds[chosen])

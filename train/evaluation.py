@@ -10,13 +10,14 @@ from streamser.analysis.evidence import fading
 from streamser.analysis.normaliser import Normaliser
 from streamser.model.bundle import Bundle
 from train import corpora
-from train.baseline import gain
+from train.baseline import gain, two_neutral
 from train.batches import Examples, Front, whole_clips
-from train.corpora.clip import BOREDOM, UNKNOWN
+from train.conditions import conditions
+from train.corpora.clip import BOREDOM, EMOTIONS, UNKNOWN
 from train.experiment import Experiment
 from train.figures import calibration, confusion, corpus_figures, spoken
 from train.fit import load_fitted, predict
-from train.judge import Heard, answers, emotional_seconds, hear
+from train.judge import Heard, answers, emotional_seconds, hear, recorded_sounds
 from train.over_time import recalls_over_seconds
 from train.scores import unweighted_recalls
 from train.splits import pooled
@@ -47,6 +48,7 @@ def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
         "ua_by_gender": _rounded(genders),
         "calibrated": _calibrated(bundle, experiment),
         "ua_over_seconds": _rounded(recalls_over_seconds(bundle, test, experiment.cache)),
+        "ua_through": _through(bundle, experiment),
         "sounds": {
             corpus: _share([h for h in heard if h.clip.corpus == corpus])
             for corpus in sorted({clip.corpus for clip in sounds})
@@ -65,10 +67,28 @@ def float_recalls(experiment: Experiment) -> dict[str, float]:
     return unweighted_recalls(test.clips, logits, recipe.labels)
 
 
+def _through(bundle: Bundle, experiment: Experiment) -> dict[str, dict[str, float]]:
+    """UA of each corpus in noise and over a telephone, in percent."""
+    voices = [clip for clip in experiment.split.test if clip.emotion in EMOTIONS]
+    noises = recorded_sounds(experiment.split.test)
+    labels = bundle.manifest.labels
+    return {
+        name: _rounded(
+            {
+                corpus: row["ua"]
+                for corpus, row in corpus_figures(
+                    answers(bundle, voices, through=condition), labels
+                ).items()
+            }
+        )
+        for name, condition in conditions(noises, seed=experiment.seed).items()
+    }
+
+
 def _calibrated(bundle: Bundle, experiment: Experiment) -> dict[str, dict[str, float]] | None:
     """UA of the test speakers without and with a baseline of their ordinary voice."""
     baseline = bundle.manifest.baseline
-    if baseline is None:
+    if baseline is None or not two_neutral(experiment.split.test):
         return None
     neutral = np.array(baseline.neutral, dtype=np.float32)
     shares = (0.0, baseline.share)
@@ -95,4 +115,6 @@ def _boredom(bundle: Bundle, experiment: Experiment) -> float | None:
 def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
     return round(float(value), 3) if not isinstance(value, int) else value

@@ -12,11 +12,13 @@ from typing import Any
 from train import corpora
 from train.corpora.clip import BOREDOM, Clip
 from train.features import FeatureCache
-from train.recipe import Recipe
+from train.recipe import Recipe, RecipeError
 from train.sounds import synthesise
 from train.splits import Split, pooled
 
 RUNS = Path("runs")
+WEIGHTS = "clip.weights.h5"
+"""What a run leaves in its folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,20 @@ class Experiment:
     def folder(self) -> Path:
         """Where the run keeps its checkpoints, history and result."""
         return self.runs / self.recipe.name / f"{self.split.name.replace('/', '-')}-s{self.seed}"
+
+    @property
+    def begin(self) -> Path | None:
+        """File of the weights to begin with, if the recipe goes on where another one ended.
+
+        Raises RecipeError when that one was not run.
+        """
+        after = self.recipe.fit.after
+        if after is None:
+            return None
+        path = self.runs / after / self.folder.name / WEIGHTS
+        if not path.is_file():
+            raise RecipeError(f"{self.recipe.name} goes on after {after}: fit {after} first")
+        return path
 
     @property
     def cache(self) -> FeatureCache:

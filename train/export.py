@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from streamser.analysis.evidence import fading
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
-from streamser.analysis.verdict import UNKNOWN, Verdict
+from streamser.analysis.verdict import Verdict
 from streamser.model.bundle import load
 from streamser.model.manifest import (
     ENCODER,
@@ -36,7 +36,7 @@ from train.corpora import CORPORA, Clip
 from train.experiment import Experiment
 from train.figures import fit_temperature, fit_threshold, fit_unknown_above
 from train.fit import Fitted, load_fitted
-from train.judge import answers, hear
+from train.judge import answers, hear, recorded_sounds
 from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
@@ -182,11 +182,8 @@ def fit_verdict(folder: Path, dev: Sequence[Clip]) -> VerdictSettings:
     scores = np.array([calibrated.probabilities(row) for row in judged.logits.astype(np.float32)])
     threshold = fit_threshold(replace(judged, scores=scores), rejected=0.05)
     _with_verdict(folder, manifest, verdict)
-    sounds = [clip for clip in dev if clip.emotion == UNKNOWN]
-    recorded = [clip for clip in sounds if clip.corpus != "synthetic"]
-    limit = fit_unknown_above(
-        hear(load(folder), recorded or sounds), manifest.labels, threshold=threshold, emotional=0.01
-    )
+    heard = hear(load(folder), recorded_sounds(dev))
+    limit = fit_unknown_above(heard, manifest.labels, threshold=threshold, emotional=0.01)
     return replace(verdict, threshold=threshold, unknown_above=limit)
 
 

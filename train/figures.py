@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,22 +61,28 @@ def confusion(answers: Answers, labels: tuple[str, ...]) -> NDArray[np.int_]:
     return np.array([[int(np.sum((true == t) & (found == f))) for f in order] for t in order])
 
 
-def calibration(answers: Answers, labels: tuple[str, ...], *, bins: int = 15) -> dict[str, float]:
-    """ECE over equal-width bins of confidence (Guo et al., 2017), and accuracy over coverage."""
+def calibration(answers: Answers, labels: tuple[str, ...], *, bins: int = 15) -> dict[str, Any]:
+    """ECE over equal-width bins of confidence (Guo et al., 2017), and accuracy over coverage.
+
+    `reliability` has a row for each bin: mean confidence, accuracy, share of the clips; all shares
+    are 0 to 1. `accuracy_over_coverage` is of the surest tenth, two tenths and so on, in percent.
+    """
     voices = spoken(answers)
     true = np.array([labels.index(str(clip.emotion)) for clip in voices.clips])
     confidence, right = voices.scores.max(axis=1), voices.scores.argmax(axis=1) == true
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    ece = sum(
-        np.mean(place == b) * abs(right[place == b].mean() - confidence[place == b].mean())
+    reliability = [
+        (confidence[place == b].mean(), right[place == b].mean(), np.mean(place == b))
         for b in np.unique(place)
-    )
-    surest = np.argsort(-confidence)
-    half = right[surest[: len(surest) // 2]].mean()
+    ]
+    surest = right[np.argsort(-confidence, kind="stable")]
+    over_coverage = [100 * surest[: len(surest) * n // 10].mean() for n in range(1, 11)]
     return {
-        "ece": float(ece),
+        "ece": float(sum(share * abs(hit - sure) for sure, hit, share in reliability)),
         "accuracy": 100 * float(right.mean()),
-        "accuracy_surest_half": 100 * float(half),
+        "accuracy_surest_half": 100 * float(surest[: len(surest) // 2].mean()),
+        "reliability": reliability,
+        "accuracy_over_coverage": over_coverage,
     }
 
 

@@ -65,8 +65,11 @@ def fit(
     folder: Path,
     seed: int,
     votes: dict[str, dict[str, float]],
+    begin: Path | None = None,
 ) -> Fitted:
     """Train on `split.train`, watching `split.dev`; picks up where `folder` says it stopped.
+
+    `begin` is the file of weights to begin with, random ones without it.
 
     The averaged weights of the last pass are the result: no pass is chosen, so none is chosen on
     test speakers. Writes `history.jsonl`, `normaliser.json`, checkpoints and `clip.weights.h5`.
@@ -81,7 +84,7 @@ def fit(
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
     front = Front(recipe, Normaliser(statistics, keep=fading(recipe.fit.half_life)))
     batches = TrainingBatches(train, recipe, front, seed=seed)
-    trainer = _Trainer(recipe, steps_per_pass=len(batches))
+    trainer = _Trainer(recipe, steps_per_pass=len(batches), begin=begin)
     done = trainer.restore(folder / "checkpoints")
     dev_batches = list(whole_clips(dev, Front(recipe, front.normaliser)))
     for number in range(done, recipe.fit.passes):
@@ -122,7 +125,7 @@ def predict(model: keras.Model, batches: list[Batch]) -> Floats:
 
 
 class _Trainer:
-    def __init__(self, recipe: Recipe, *, steps_per_pass: int) -> None:
+    def __init__(self, recipe: Recipe, *, steps_per_pass: int, begin: Path | None) -> None:
         settings = recipe.fit
         warmup = int(settings.warmup * steps_per_pass)
         rate = keras.optimizers.schedules.CosineDecay(
@@ -135,6 +138,8 @@ class _Trainer:
         self._ema = settings.ema
         self.model = Network(recipe.network, n_labels=len(recipe.labels)).clip_model()
         self.averaged = Network(recipe.network, n_labels=len(recipe.labels)).clip_model()
+        if begin is not None:
+            self.model.load_weights(begin)
         self.averaged.set_weights(self.model.get_weights())
         optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=2.0)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

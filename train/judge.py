@@ -14,7 +14,8 @@ from streamser.analysis.whole import WholeAnalyzer
 from streamser.audio.recording import read_recording
 from streamser.events import Emotion, Utterance
 from streamser.model.bundle import Bundle
-from train.corpora.clip import Clip
+from train.conditions import Condition
+from train.corpora.clip import UNKNOWN, Clip
 
 Floats = NDArray[np.float64]
 
@@ -42,14 +43,20 @@ class Answers:
         return np.asarray(np.log(np.maximum(self.scores, 1e-12)))
 
 
-def answers(bundle: Bundle, clips: Sequence[Clip]) -> Answers:
-    """Let the bundle judge each clip as a whole, as `streamser analyze --whole` does."""
+def answers(bundle: Bundle, clips: Sequence[Clip], *, through: Condition | None = None) -> Answers:
+    """Let the bundle judge each clip as a whole, as `streamser analyze --whole` does.
+
+    `through` is what happens to it on its way.
+    """
     analyzer = WholeAnalyzer(model=bundle)
     labels = bundle.manifest.labels
     silent = np.array([float(label == "unknown") for label in labels])
     scores, status = [], []
     for clip in track(clips, "judging", transient=True):
-        verdict: Utterance | None = analyzer.analyze(read_recording(clip.path))
+        heard = read_recording(clip.path)
+        if through is not None:
+            heard = iter([through(np.concatenate(list(heard)))])
+        verdict: Utterance | None = analyzer.analyze(heard)
         scores.append(silent if verdict is None else [verdict.scores[x] for x in labels])
         status.append("no_speech" if verdict is None else verdict.status)
     return Answers(list(clips), np.array(scores), status)
@@ -89,6 +96,12 @@ def hear(bundle: Bundle, clips: Sequence[Clip]) -> list[Heard]:
             )
         )
     return heard
+
+
+def recorded_sounds(clips: Sequence[Clip]) -> list[Clip]:
+    """Return what is no voice and was recorded; what is synthetic where nothing else is there."""
+    sounds = [clip for clip in clips if clip.emotion == UNKNOWN]
+    return [clip for clip in sounds if clip.corpus != "synthetic"] or sounds
 
 
 def emotional_seconds(heard: Sequence[Heard]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         seconds=" | ".join(figures["ua_over_seconds"]),
         ua_seconds=" | ".join(f"{ua:.1f}" for ua in figures["ua_over_seconds"].values()),
         seconds_rule=" | ".join("---" for _ in figures["ua_over_seconds"]),
+        calibrated="\n".join(_gains(figures["calibrated"])),
+        share=f"{manifest.baseline.share:g}" if manifest.baseline else "0",
+        through="\n".join(
+            f"| {name} | {row['mean']:.1f} | {row['mean'] - rows['mean']['ua']:+.1f} |"
+            for name, row in figures["ua_through"].items()
+        ),
         ece=f"{figures['calibration']['ece']:.3f}",
         accuracy=f"{figures['calibration']['accuracy']:.1f}",
         surest=f"{figures['calibration']['accuracy_surest_half']:.1f}",
@@ -73,17 +80,34 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
     draw_confusion(
         np.array(figures["confusion"]), emotions(manifest.labels), bundle.path / "confusion.svg"
     )
+    draw_trust(figures, bundle.path / "trust.svg")
     return path
+
+
+def draw_trust(figures: dict[str, Any], path: Path) -> None:
+    """Draw how far confidence, coverage and seconds of speech tell what an answer is worth."""
+    plt = _pyplot()
+    figure, (sure, cover, time) = plt.subplots(1, 3, figsize=(9.6, 3.2), layout="constrained")
+    confidence, accuracy, share = np.array(figures["calibration"]["reliability"]).T
+    sure.plot([0, 1], [0, 1], color="grey", linestyle=":", label="perfect")
+    sure.scatter(confidence, accuracy, s=10 + 400 * share, label="clips of like confidence")
+    sure.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), title="reliability")
+    sure.legend(fontsize="small", loc="upper left")
+    cover.plot(np.arange(10, 101, 10), figures["calibration"]["accuracy_over_coverage"], marker="o")
+    cover.set(xlabel="surest clips answered, %", ylabel="accuracy, %", ylim=(0, 100))
+    cover.set_title("accuracy over coverage")
+    heard = {name: ua for name, ua in figures["ua_over_seconds"].items() if name != "all"}
+    time.plot([float(name) for name in heard], list(heard.values()), marker="o")
+    time.axhline(figures["ua_over_seconds"]["all"], color="grey", linestyle=":", label="all")
+    time.set(xlabel="seconds of speech", ylabel="UA, %", ylim=(0, 100), title="UA over time heard")
+    time.legend(fontsize="small", loc="lower right")
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
 
 
 def draw_confusion(counts: np.ndarray, names: list[str], path: Path) -> None:
     """Draw the share of each true emotion (rows) that was found as each other (columns)."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "streamser"
-    from matplotlib import pyplot as plt
-
+    plt = _pyplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -96,6 +120,28 @@ def draw_confusion(counts: np.ndarray, names: list[str], path: Path) -> None:
         axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "streamser"
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _gains(calibrated: dict[str, dict[str, float]] | None) -> Iterator[str]:
+    if calibrated is None:
+        yield "| *too few neutral clips to tell* | | | |"
+        return
+    without, with_profile = calibrated["without"], calibrated["with"]
+    for name in without:
+        title = {"mean": "**mean of speech corpora**", "neutral": "*recall of neutral, all clips*"}
+        gain = with_profile[name] - without[name]
+        row = (title.get(name, name), f"{without[name]:.1f}", f"{with_profile[name]:.1f}")
+        yield f"| {' | '.join(row)} | {gain:+.1f} |"
 
 
 def _of_few_speakers(experiment: Experiment) -> list[str]:

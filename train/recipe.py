@@ -70,6 +70,9 @@ class AugmentSettings:
 class FitSettings:
     """How long and how a network learns."""
 
+    after: str | None = None
+    """Recipe whose run gives the first weights: the same network, split and seed."""
+
     passes: int = 40
     draws: int = 14_000
     """Clips per pass, drawn by corpus, then by emotion."""

@@ -57,6 +57,7 @@ def _fit_streaming(laid_out: Experiment) -> None:
         folder=laid_out.folder,
         seed=laid_out.seed,
         votes=votes,
+        begin=laid_out.begin,
     )
     seconds = round(time.monotonic() - began, 1)
     parameters = fitted.model.count_params()
