@@ -16,7 +16,7 @@ COMMANDS = {
     "live": "the terminal dashboard (this is what `streamser` alone does)",
     "listen": "write events as JSON Lines",
     "analyze": "analyse recordings and folders of them",
-    "serve": "the daemon: events over sockets, MQTT, metrics, a file",
+    "serve": "the daemon: events over sockets, MQTT, ROS 2, metrics, files",
     "config": "print the configuration that the daemon would run with",
     "calibrate": "learn how one's ordinary voice sounds, to judge it by that",
     "devices": "list the microphones",
