@@ -19,6 +19,9 @@ from streamser.config import OUTPUTS, Config
 LARGEST = 1 << 16
 """Bytes; no configuration is longer."""
 
+ATTEMPTS = 200
+"""Beginnings of a file that are parsed, at most, to find the line of what is wrong."""
+
 PREFIX = "STREAMSER_"
 
 Table = dict[str, Any]
@@ -85,7 +88,12 @@ class Layers:
             if not (equals and key and section in sections()):
                 told = strict.shown(setting)
                 raise ConfigError(f"--set {told}: has to be SECTION.KEY=VALUE, or an output")
-            yield f"--set {strict.shown(name)}", section, key, _value(sections()[section], key, text)
+            yield (
+                f"--set {strict.shown(name)}",
+                section,
+                key,
+                _value(sections()[section], key, text),
+            )
 
 
 def usual_path(environment: Mapping[str, str]) -> Path:
@@ -106,17 +114,43 @@ def line_of(text: str, path: Sequence[str]) -> int:
     """
     lines = text.splitlines(keepends=True)
     for length in range(len(path), 0, -1):
-        for number, line in enumerate(lines, 1):
-            if line.strip() and _holds("".join(lines[:number]), path[:length]):
-                return number
+        if _holds(text, path[:length]):
+            return _first(lines, path[:length])
     return 1
 
 
-def _holds(text: str, path: Sequence[str]) -> bool:
+def _first(lines: Sequence[str], path: Sequence[str]) -> int:
+    """Return the least number of lines that hold `path`, given that all do.
+
+    More lines hold no less, as far as they parse; so the number is looked for by halves. In a
+    value of hundreds of lines, none of which parses alone, its end may be told instead.
+    """
+    low, high, found = 1, len(lines) - 1, len(lines)
+    attempts = iter(range(ATTEMPTS))
+    while low <= high:
+        middle = (low + high) // 2
+        holds = None
+        for number in range(middle, high + 1):
+            if next(attempts, None) is None:
+                return found
+            holds = _holds("".join(lines[:number]), path)
+            if holds is not None:
+                break
+        if holds:
+            found = number
+        if holds is False:
+            low = number + 1
+        else:
+            high = middle - 1
+    return found
+
+
+def _holds(text: str, path: Sequence[str]) -> bool | None:
+    """Return whether TOML `text` has `path`; None when it does not parse."""
     try:
         table: Any = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return None
     for key in path:
         if not isinstance(table, dict) or key not in table:
             return False

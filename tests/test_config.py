@@ -88,6 +88,11 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, told: s
     assert told in str(raised.value) and "\n" not in str(raised.value)
 
 
+def test_the_line_is_found_in_the_longest_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="line 32002: socket.pth is not"):
+        load(tmp_path, "[socket]\n" + "#\n" * 32_000 + "pth = 1\n")
+
+
 def test_a_wrong_variable_or_flag_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^\$STREAMSER_MQTT_PORT: mqtt.port has to be from 1"):
         load(tmp_path, "", STREAMSER_MQTT_PORT="0")
