@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pulse
 import pytest
 from corpora import ROOT, needs_corpora, samples
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from streamser import strict
 from streamser.analysis.calibration import Calibration
-from streamser.analysis.profile import Profile, ProfileError, shift, to_json
+from streamser.analysis.profile import Profile, ProfileError, read_profile, shift, to_json
 from streamser.analysis.whole import analyze_whole
 from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
@@ -146,6 +147,31 @@ def test_what_does_not_do_is_told_in_one_line(tmp_path: Path) -> None:
     broken.write_text('{"name": "x"}')
     assert "is missing" in complaint(streamser(tmp_path, "calibrate", "--import", str(broken)))
     assert streamser(tmp_path, "calibrate", "--seconds", "5").returncode == 2
+
+
+@pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing()))
+@pytest.mark.flaky(reruns=2)
+def test_a_microphone_is_heard_until_there_is_speech_enough(tmp_path: Path) -> None:
+    server = pulse.PulseServer(tmp_path, 48_000)
+    server.start()
+    try:
+        command = [sys.executable, "-m", "streamser", "calibrate", "--profile", "anna"]
+        process = subprocess.Popen(
+            [*command, "--seconds", "10"],
+            env=server.env | {"XDG_STATE_HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        assert "listening to mic:" in process.stderr.readline()
+        server.play(demo_clip())
+        told, _ = process.communicate(timeout=60)
+        assert process.returncode == 0 and "before and after" in told
+    finally:
+        server.kill()
+    made = read_profile(tmp_path / "streamser" / "profiles" / "anna.json")
+    assert 10 <= made.speech_seconds <= 14
 
 
 @needs_corpora
