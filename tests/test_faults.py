@@ -23,7 +23,7 @@ import pytest
 import quota
 import soundfile
 from broker import MOSQUITTO, Broker, Subscriber
-from serving import PATIENCE, SECOND, Serving, SocketClient, free_port, speech, until
+from serving import PATIENCE, ROOT, SECOND, Serving, SocketClient, free_port, speech, until
 
 from streamser.clip import demo_clip
 
@@ -338,14 +338,41 @@ def test_without_free_descriptors_it_goes_on_and_lets_others_in_later(tmp_path: 
 
 STRIKING = """\
 import ctypes, sys, threading, time
+from streamser import supervisor
 from streamser.daemon import Daemon
 from streamser.layers import Layers
+supervisor.TICK = 0.2
 name = sys.argv.pop(1)
 def strike():
     time.sleep(1.0)
-    [struck] = [thread for thread in threading.enumerate() if name in thread.name.lower()]
+    [struck] = [thread for thread in threading.enumerate() if name in thread.name]
     death = ctypes.py_object(SystemError)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(struck.ident), death)
 threading.Thread(target=strike, name="striker", daemon=True).start()
 sys.exit(Daemon(Layers(environment={}, settings=sys.argv[1:])).run())
 """
+
+
+@pytest.mark.parametrize("thread", ["network", "file", "paho", "supervisor"])
+def test_whichever_thread_dies_the_process_ends_and_says_which(tmp_path: Path, thread: str) -> None:
+    settings = [f"socket.path={tmp_path}/s", f"file.path={tmp_path}/f", "listen.input=-"]
+    settings += [f"mqtt.port={free_port()}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", STRIKING, thread, *settings],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdin is not None and process.stderr is not None
+
+        def ended() -> bool:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(speech()[:64_000])  # type: ignore[union-attr]
+                process.stdin.flush()  # type: ignore[union-attr]
+            return process.poll() is not None
+
+        until(ended)
+        assert process.returncode == 1
+        last = process.stderr.read().decode().splitlines()[-1]
+    reason = last.partition("reason=")[2]
+    assert "msg=ending" in last and {"paho": "mqtt"}.get(thread, thread) in reason

@@ -140,7 +140,9 @@ class Hosted:
         return self._network.failure()
 
     def close(self) -> None:
-        """Stop the service."""
+        """Stop the service, unless the thread ended with all of them."""
+        if self._network.failure() is not None:
+            return
         try:
             self._network.call(self._service.stop(), STOP_TIMEOUT)
         except Exception as error:

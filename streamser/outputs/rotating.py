@@ -64,7 +64,7 @@ class RotatingFile:
 
     def failure(self) -> str | None:
         """Return why the thread cannot go on, if so."""
-        return self._failure
+        return self._failure or (None if self._thread.is_alive() else "its thread ended")
 
     def close(self) -> None:
         """Write what waits, and close the file."""
