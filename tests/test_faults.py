@@ -353,6 +353,10 @@ sys.exit(Daemon(Layers(environment={}, settings=sys.argv[1:])).run())
 """
 
 
+WHOSE = {"network": "socket", "paho": "mqtt"}
+"""Outputs that the reason names."""
+
+
 @pytest.mark.parametrize("thread", ["network", "file", "paho", "supervisor"])
 def test_whichever_thread_dies_the_process_ends_and_says_which(tmp_path: Path, thread: str) -> None:
     settings = [f"socket.path={tmp_path}/s", f"file.path={tmp_path}/f", "listen.input=-"]
@@ -375,4 +379,4 @@ def test_whichever_thread_dies_the_process_ends_and_says_which(tmp_path: Path, t
         assert process.returncode == 1
         last = process.stderr.read().decode().splitlines()[-1]
     reason = last.partition("reason=")[2]
-    assert "msg=ending" in last and {"paho": "mqtt"}.get(thread, thread) in reason
+    assert "msg=ending" in last and WHOSE.get(thread, thread) in reason
