@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from train.recipe import RECIPES
@@ -44,6 +43,17 @@ class System:
     def name(self) -> str:
         return f"{self.recipe} ({self.variant})" if self.variant else self.recipe
 
+    @property
+    def slug(self) -> str:
+        """The name as a file name."""
+        return f"{self.recipe}-{self.variant}" if self.variant else self.recipe
+
+    @property
+    def protocols(self) -> dict[str, list[Record]]:
+        """The results by protocol, those that there are."""
+        found = {"own protocol": self.own, "honest protocol": self.honest}
+        return {name: records for name, records in found.items() if records}
+
 
 def systems(records: Iterable[Record]) -> list[System]:
     """Sort records by system; streamser's come first."""
@@ -58,35 +68,22 @@ def systems(records: Iterable[Record]) -> list[System]:
     return sorted(found.values(), key=lambda s: (not s.recipe.startswith("streamser"), s.name))
 
 
-def markdown(found: Sequence[System], picture: str) -> str:
-    """The whole page."""
-    return "\n".join([HEAD, *_table(found), "", f"![own and honest protocol]({picture})", "",
-                      *_by_corpus(found), "", *_runs(found), ""])  # fmt: skip
+def markdown(found: Sequence[System], *, pictures: str) -> str:
+    """The whole page; `pictures` is the folder of train.report_pictures."""
+    matrices = ", ".join(f"[{system.name}]({pictures}/{system.slug}.png)" for system in found)
+    parts = (
+        _table(found),
+        [f"![accuracy by both protocols]({pictures}/protocols.png)"],
+        [f"Confusion matrices by both protocols, all folds together: {matrices}."],
+        _by_corpus(found),
+        _runs(found),
+    )
+    return "\n".join([HEAD, *(line for part in parts for line in (*part, ""))])
 
 
 def as_json(found: Sequence[System]) -> list[dict[str, Any]]:
     """The table's figures."""
     return [_figures(system) for system in found]
-
-
-def draw(found: Sequence[System], path: Path) -> None:
-    """Accuracy under both protocols, side by side."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot as plt
-
-    rows = [(s.name, _mean(s.own, "wa"), _mean(s.honest, "wa")) for s in reversed(found)]
-    figure, axes = plt.subplots(figsize=(8, 1 + 0.42 * len(rows)), layout="constrained")
-    for offset, column, label in ((0.2, 1, "own protocol"), (-0.2, 2, "honest protocol")):
-        bars = [(i, row[column]) for i, row in enumerate(rows) if row[column] is not None]
-        at, width = [i + offset for i, _ in bars], [value for _, value in bars]
-        axes.barh(at, width, 0.38, label=label)
-    axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
-    axes.set_xlabel("accuracy against the acted label, percent")
-    axes.legend(loc="lower right")
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    plt.close(figure)
 
 
 def _table(found: Sequence[System]) -> list[str]:
@@ -168,10 +165,10 @@ def _figures(system: System) -> dict[str, Any]:
         "system": system.name,
         "claim": _claim(system.recipe, "claim"),
         "claimed_wa": _claim(system.recipe, "accuracy"),
-        "own_wa": _mean(system.own, "wa"),
-        "own_ua": _mean(system.own, "ua"),
-        "honest_wa": _mean(system.honest, "wa"),
-        "honest_ua": _mean(system.honest, "ua"),
+        "own_wa": mean(system.own, "wa"),
+        "own_ua": mean(system.own, "ua"),
+        "honest_wa": mean(system.honest, "wa"),
+        "honest_ua": mean(system.honest, "ua"),
         "tested_on": sorted({corpus for record in results for corpus in record["by_corpus"]}),
         "honest_folds": len(system.honest),
         "seeds": sorted({record["seed"] for record in results}),
@@ -197,7 +194,8 @@ def _variant(record: Record) -> str:
     return "-".join(parts)
 
 
-def _mean(records: Sequence[Record], key: str) -> float | None:
+def mean(records: Sequence[Record], key: str) -> float | None:
+    """Mean over results; None if there is none."""
     values = [record[key] for record in records]
     return round(statistics.mean(values), 2) if values else None
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from train.corpora.clip import EMOTIONS
+
 Record = dict[str, Any]
 
 RESULTS = Path(__file__).parent / "results"
@@ -82,8 +84,7 @@ def _bundle(path: Path) -> Record:
         "epochs_planned": passes,
         "seconds": fitted.get("seconds_since_last_start"),
         "parameters": fitted.get("parameters"),
-        "labels": told["settings"]["labels"],
-        "streaming": True,
+        "labels": [label for label in told["settings"]["labels"] if label in EMOTIONS],
         **{
             key: told[key]
             for key in ("recipe", "split_sha256", "seed", "commit", "model", "confusion")

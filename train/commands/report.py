@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from train import report
+    from train import report, report_pictures
     from train.results import RESULTS, gather, keep, kept
 
     results = arguments.to / "results" if arguments.to else RESULTS
@@ -31,9 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
     for cost in _bundle_costs(measured):
         keep({cost["recipe"]: [cost]}, results)
     systems = report.systems(kept(results))
-    report.draw(systems, results / "protocols.png")
+    report_pictures.protocols(systems, results / "protocols.png")
+    for system in systems:
+        report_pictures.confusions(system, results / f"{system.slug}.png")
     page = results.parent / "RESULTS.md"
-    page.write_text(report.markdown(systems, "results/protocols.png"))
+    page.write_text(report.markdown(systems, pictures="results"))
     figures = json.dumps(report.as_json(systems), indent=1)
     page.with_suffix(".json").write_text(figures + "\n")
     print(f"wrote {page}: {len(systems)} systems")
