@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -314,3 +315,50 @@ def test_hostile_clients_cost_the_others_nothing_and_memory_stays_bounded(tmp_pa
         assert house.rss_mb() < before + 40.0
         log = house.serving.end()
         assert not any("level=error" in line or "Traceback" in line for line in log), log
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(HEAD)
+    return path
+
+
+def run(example: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "examples" / example), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE)
+
+
+def test_the_example_sends_a_recording(house: House, recording: Path) -> None:
+    url = f"ws://127.0.0.1:{house.port}/audio"
+    done = run("stream_audio.py", str(recording), url)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    *utterances, last = done.stdout.splitlines()
+    assert last == "6.0 s heard"
+    assert len(utterances) == sum(
+        event["type"] == "utterance" and event["label"] is not None for event in alone(HEAD)
+    )
+    for arguments, told in (
+        (("nothing.wav", url), "nothing.wav"),
+        ((str(recording), url[:-6]), "audio goes to /audio"),
+        ((str(recording), "ws://127.0.0.1:9"), "Connect call failed"),
+    ):
+        done = run("stream_audio.py", *arguments)
+        assert done.returncode == 1 and told in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_example_with_wyomings_client(tmp_path: Path, recording: Path) -> None:
+    pytest.importorskip("wyoming", reason="needs pip install wyoming")
+    port = free_port()
+    with Serving(tmp_path, f"[wyoming]\nport = {port}\ntoken = '{TOKEN}'\n", mic="none") as it:
+        it.log.until("session started")
+        done = run("wyoming_client.py", str(recording), "127.0.0.1", str(port), TOKEN)
+    XX
+        assert done.stdout.startswith("somebody speaks\n")
+        done = run("wyoming_client.py", str(recording), "127.0.0.1", str(port))
+        assert done.returncode == 1 and "begin with the user-event token" in done.stderr
+        it.end()
