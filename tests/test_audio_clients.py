@@ -357,7 +357,7 @@ def test_the_example_with_wyomings_client(tmp_path: Path, recording: Path) -> No
     with Serving(tmp_path, f"[wyoming]\nport = {port}\ntoken = '{TOKEN}'\n", mic="none") as it:
         it.log.until("session started")
         done = run("wyoming_client.py", str(recording), "127.0.0.1", str(port), TOKEN)
-    XX
+        assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("somebody speaks\n")
         done = run("wyoming_client.py", str(recording), "127.0.0.1", str(port))
         assert done.returncode == 1 and "begin with the user-event token" in done.stderr
