@@ -75,7 +75,7 @@ def missing() -> str | None:
 def versions() -> dict[str, str]:
     """Return what else the counts depend on."""
     packages = ("numpy", "ai-edge-litert", "webrtcvad-wheels")
-    python = ".".join(platform.python_version_tuple()[:2])
+    python = f"{platform.python_version()}, {platform.python_compiler()}"
     return {"python": python, **{name: version(name) for name in packages}}
 
 
