@@ -70,7 +70,8 @@ def systems(records: Iterable[Record]) -> list[System]:
 
 def markdown(found: Sequence[System], *, pictures: str) -> str:
     """The whole page; `pictures` is the folder of train.report_pictures."""
-    matrices = ", ".join(f"[{system.name}]({pictures}/{system.slug}.png)" for system in found)
+    judged = [system for system in found if system.protocols]
+    matrices = ", ".join(f"[{system.name}]({pictures}/{system.slug}.png)" for system in judged)
     parts = (
         _table(found),
         [f"![accuracy by both protocols]({pictures}/protocols.png)"],

@@ -33,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     systems = report.systems(kept(results))
     report_pictures.protocols(systems, results / "protocols.png")
     for system in systems:
-        report_pictures.confusions(system, results / f"{system.slug}.png")
+        if system.protocols:
+            report_pictures.confusions(system, results / f"{system.slug}.png")
     page = results.parent / "RESULTS.md"
     page.write_text(report.markdown(systems, pictures="results"))
     figures = json.dumps(report.as_json(systems), indent=1)
