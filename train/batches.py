@@ -20,6 +20,7 @@ from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
 
+STEPS_PER_HOP = 2
 SHORTEST_PREFIX = 6
 """Hops, about half a second."""
 
@@ -36,6 +37,13 @@ class Batch:
 
     targets: Floats
     """(clips, labels)."""
+
+    def with_beginnings(self, ends: NDArray[np.int_]) -> Batch:
+        """Add views of the first so many hops, (clips, views), or of all where that is less."""
+        steps = np.arange(self.mask.shape[-1])
+        beginnings = self.mask[:, :1] * (steps < STEPS_PER_HOP * ends[..., None])
+        views = np.concatenate([self.mask, beginnings.astype(np.float32)], axis=1)
+        return Batch(self.features, views, self.targets)
 
 
 class Examples:
@@ -195,11 +203,8 @@ class TrainingBatches:
         count = self._recipe.fit.prefixes
         if not count:
             return batch
-        steps = batch.mask.shape[-1] // max(hops)
-        ends = np.array([rng.integers(min(n, SHORTEST_PREFIX), n + 1, count) for n in hops])
-        prefixes = np.arange(batch.mask.shape[-1]) < steps * ends[..., None]
-        views = np.concatenate([batch.mask, prefixes.astype(np.float32)], axis=1)
-        return Batch(batch.features, views, batch.targets)
+        ends = [rng.integers(min(n, SHORTEST_PREFIX), n + 1, count) for n in hops]
+        return batch.with_beginnings(np.array(ends))
 
     def _noise(self, frames: int, rng: np.random.Generator) -> Floats | None:
         if not self._noises:
@@ -210,21 +215,28 @@ class TrainingBatches:
         return np.take(sound, range(at, at + frames), axis=0, mode="wrap").astype(np.float32)
 
 
-def pad(clips: Sequence[Floats], targets: Floats, *, steps_per_hop: int = 2) -> Batch:
+def pad(clips: Sequence[Floats], targets: Floats) -> Batch:
     """Stack (hops, 8, n_mfcc) clips of different lengths."""
     hops = max(len(clip) for clip in clips)
     _, frames, width = clips[0].shape
     features = np.zeros((len(clips), hops, frames, width), dtype=np.float32)
-    mask = np.zeros((len(clips), 1, hops * steps_per_hop), dtype=np.float32)
+    mask = np.zeros((len(clips), 1, hops * STEPS_PER_HOP), dtype=np.float32)
     for row, clip in enumerate(clips):
         features[row, : len(clip)] = clip
-        mask[row, 0, : len(clip) * steps_per_hop] = 1.0
+        mask[row, 0, : len(clip) * STEPS_PER_HOP] = 1.0
     return Batch(features.reshape(len(clips), hops * frames, width), mask, targets)
 
 
-def whole_clips(examples: Examples, front: Front, *, size: int = 64) -> Iterator[Batch]:
-    """The clips as the live path hears them, unaugmented, in order; for evaluation."""
+def whole_clips(
+    examples: Examples, front: Front, *, size: int = 64, beginnings: Sequence[int] = ()
+) -> Iterator[Batch]:
+    """The clips as the live path hears them, unaugmented, in order; for evaluation.
+
+    Besides all of it, a view for each of `beginnings`, in hops.
+    """
     for start in range(0, len(examples.clips), size):
         chosen = examples.features[0][start : start + size]
         clips = [front(features.log_mel[features.voiced]) for features in chosen]
-        yield pad(clips, examples.targets[start : start + size])
+        batch = pad(clips, examples.targets[start : start + size])
+        ends = np.broadcast_to(np.array([beginnings], dtype=int), (len(clips), len(beginnings)))
+        yield batch.with_beginnings(ends)

@@ -63,7 +63,7 @@ def float_recalls(experiment: Experiment) -> dict[str, float]:
     fitted = load_fitted(recipe, experiment.folder)
     test = Examples(experiment.split.test, recipe, cache=experiment.cache)
     front = Front(recipe, Normaliser(fitted.normaliser, keep=fading(recipe.fit.half_life)))
-    logits = predict(fitted.model, list(whole_clips(test, front)))
+    logits = predict(fitted.model, list(whole_clips(test, front)))[:, 0]
     return unweighted_recalls(test.clips, logits, recipe.labels)
 
 

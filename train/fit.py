@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from streamser.analysis.evidence import fading
+from streamser.analysis.hops import HOP_SECONDS
 from streamser.analysis.normaliser import Normaliser
 from streamser.model.manifest import NormaliserStatistics
 from train.batches import Batch, Examples, Front, TrainingBatches, whole_clips
@@ -86,15 +87,17 @@ def fit(
     batches = TrainingBatches(train, recipe, front, seed=seed)
     trainer = _Trainer(recipe, steps_per_pass=len(batches), begin=begin)
     done = trainer.restore(folder / "checkpoints")
-    dev_batches = list(whole_clips(dev, Front(recipe, front.normaliser)))
+    second = round(1.0 / HOP_SECONDS)
+    dev_batches = list(whole_clips(dev, Front(recipe, front.normaliser), beginnings=[second]))
     for number in range(done, recipe.fit.passes):
         began = time.monotonic()
         loss = trainer.one_pass(_shown(batches, number, recipe.fit.passes))
         report = {"pass": number + 1, "loss": loss, "seconds": time.monotonic() - began}
         if dev_batches and (number % 4 == 3 or number + 1 == recipe.fit.passes):
             logits = predict(trainer.averaged, dev_batches)
-            recalls = unweighted_recalls(dev.clips, logits, recipe.labels)
-            report["dev_ua"] = {name: round(100 * ua, 2) for name, ua in recalls.items()}
+            for name, view in (("dev_ua", 0), ("dev_ua_after_1s", 1)):
+                recalls = unweighted_recalls(dev.clips, logits[:, view], recipe.labels)
+                report[name] = {corpus: round(100 * ua, 2) for corpus, ua in recalls.items()}
         with (folder / "history.jsonl").open("a") as history:
             history.write(json.dumps(report) + "\n")
         print(json.dumps(report), flush=True)
@@ -119,8 +122,8 @@ def load_fitted(recipe: Recipe, folder: Path) -> Fitted:
 
 
 def predict(model: keras.Model, batches: list[Batch]) -> Floats:
-    """Logits of all clips, (clips, labels)."""
-    logits = [model.predict_on_batch([b.features, b.mask])[:, 0] for b in batches]
+    """Logits of all clips, (clips, views, labels)."""
+    logits = [model.predict_on_batch([b.features, b.mask]) for b in batches]
     return np.concatenate(logits)
 
 
