@@ -27,6 +27,7 @@ from train.systems.fit import Data, Fit, chosen_epoch, ended, fit_network, rate_
 from train.systems.protocols import honest, honest_folds, label_of, own
 from train.systems.recipe import SystemRecipe, find_recipe
 from train.systems.sound import read
+from train.systems.store import Store
 
 SYSTEMS = {
     path.stem: recipe
@@ -62,6 +63,17 @@ def test_networks_have_the_published_number_of_parameters(name: str) -> None:
     counted = networks.build(recipe.network, shape, classes).count_params()
     rounded = {"deep-emotion-1d": 53_479, "light-sernet": 463_431}  # 54 k and 0.46 M published
     assert counted == (recipe.published.parameters or rounded[name])
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_fronts_make_what_the_networks_take(name: str, tmp_path: Path) -> None:
+    images = {"deepemo-shallow": (1553, 257, 1), "deepemo-transfer": (1553, 100, 1)}
+    shape = images.get(name) or SHAPES[name][0]
+    short = tmp_path / "short.wav"
+    soundfile.write(short, np.zeros(9_000), 16_000)
+    for path in (demo_clip(), short):
+        features = Store(tmp_path, SYSTEMS[name]).features(path)
+        assert features.shape == shape and np.isfinite(features).all()
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -24,6 +24,8 @@ said, copies of a test clip in the training side); its figure here is measured b
 over the folds that were run. Milliseconds are one thread's processor time on an AMD EPYC
 (x86-64), Python 3.11, per second of audio: from a recording of 3 s to one answer by the INT8
 network; of the streaming networks for an answer every 240 ms as speech is heard.
+Minutes of training are wall time beside other work on two cores. Where fewer epochs were run than
+the publication's, the table of runs says so: the figure is that of a network still learning.
 Label sets differ (RAVDESS' calm is a class of its own in most published systems, and part of
 neutral in streamser's), so compare rows with that in mind.
 """
