@@ -20,8 +20,8 @@ BLOCK_SECONDS = 0.08
 """Of audio that the device gives at once. A hop of the network: with the last sample of a block a
 hop is whole, and smaller blocks would only wake three threads more often."""
 
-BUFFER_SECONDS = 4 * BLOCK_SECONDS
-"""Asked of the device. PortAudio cuts blocks into smaller ones unless four of them fit."""
+BUFFER_SECONDS = 3 * BLOCK_SECONDS
+"""Asked of the device. With four blocks and more PortAudio waits for two of them at once."""
 
 
 class Microphone:
