@@ -9,8 +9,8 @@ from streamser.cli import options
 _DESCRIPTION = """\
 Listen for months: wait for the microphone, find it again when it is lost, and let others have the
 events, over each output that the configuration switches on: a Unix socket, WebSocket, MQTT (with
-Home Assistant's discovery), ROS 2, metrics for Prometheus, a file, an EmotionML document. Clients may
-send audio, too, over WebSocket and Wyoming, and get the events of that alone. SIGHUP reads the
+Home Assistant's discovery), ROS 2, metrics for Prometheus, a file, an EmotionML document. Clients
+may send audio, too, over WebSocket and Wyoming, and get the events of that alone. SIGHUP reads the
 configuration again, SIGTERM ends the session and delivers its last events. Logs go to standard
 error."""
 
