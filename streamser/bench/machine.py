@@ -23,6 +23,9 @@ class Machine:
     mhz: int | None
     governor: str | None
     celsius: float | None
+    celsius_before: float | None = None
+    """Before the work; `celsius` is after it."""
+
     throttled: str | None
     """A Raspberry Pi's own flags, such as `under-voltage`; empty where there are none."""
 
@@ -32,18 +35,18 @@ class Machine:
     interpreter: str
 
 
-def machine() -> Machine:
-    """Look at this machine. Raises NetworkError without a TFLite interpreter."""
-    cpufreq = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+def machine(root: Path = Path("/")) -> Machine:
+    """Look at this machine, below `root`. Raises NetworkError without a TFLite interpreter."""
+    cpufreq = root / "sys/devices/system/cpu/cpu0/cpufreq"
     khz = _read(cpufreq / "scaling_cur_freq")
-    millidegrees = _read(Path("/sys/class/thermal/thermal_zone0/temp"))
+    millidegrees = _read(root / "sys/class/thermal/thermal_zone0/temp")
     return Machine(
-        cpu=_cpu(),
+        cpu=_cpu(root),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
         mhz=int(khz) // 1000 if khz else None,
         governor=_read(cpufreq / "scaling_governor"),
         celsius=int(millidegrees) / 1000 if millidegrees else None,
-        throttled=_throttled(),
+        throttled=_throttled(root),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
         numpy=np.__version__,
@@ -51,11 +54,11 @@ def machine() -> Machine:
     )
 
 
-def _cpu() -> str:
-    model = _read(Path("/proc/device-tree/model"))  # a Raspberry Pi names its board here
+def _cpu(root: Path) -> str:
+    model = _read(root / "proc/device-tree/model")  # a Raspberry Pi names its board here
     if model:
         return model.rstrip("\0")
-    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+    for line in (_read(root / "proc/cpuinfo") or "").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
@@ -74,8 +77,8 @@ _FLAGS = {
 """Bits of the firmware's `get_throttled` (Raspberry Pi documentation, vcgencmd)."""
 
 
-def _throttled() -> str | None:
-    text = _read(Path("/sys/devices/platform/soc/soc:firmware/get_throttled"))
+def _throttled(root: Path) -> str | None:
+    text = _read(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     if text is None:
         return None
     bits = int(text, 16)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Measure what streamser costs on this machine, in about half a minute, over the bundled clip.
-Close what else keeps the processor busy, or the figures are of that too."""
+Nothing is recorded. Close what else keeps the processor busy: it takes caches and clock away."""
 
 _EPILOG = """\
 examples:
@@ -43,22 +43,23 @@ def run(args: argparse.Namespace) -> int:
     from streamser.audio.recording import read_recording
     from streamser.bench.machine import machine
     from streamser.bench.stages import measure_stages
-    from streamser.bench.throughput import measure_live, measure_throughput
+    from streamser.bench.throughput import measure_live, measure_throughput, speech_in
     from streamser.clip import demo_clip
     from streamser.model.bundle import load
 
-    bundle = load(args.model)
-    samples = np.concatenate(list(read_recording(demo_clip())))
-    here = machine()
+    bundle, clip = load(args.model), demo_clip()
+    cool = machine()
+    speech = speech_in(bundle, np.concatenate(list(read_recording(clip))))
     _say("stages")
-    stages = measure_stages(bundle, samples)
+    stages = measure_stages(bundle, speech)
     _say("throughput")
-    throughput = measure_throughput(bundle, samples)
+    throughput = measure_throughput(bundle, clip, speech)
     live = None
     if not args.quick:
         _say("live, 25 s")
-        live = measure_live(demo_clip(), bundle.path)
+        live = measure_live(clip, bundle.path)
     _say("")
+    here = dataclasses.replace(machine(), celsius_before=cool.celsius)
     if args.json:
         print(json.dumps(_as_json(bundle.info.name, here, stages, throughput, live), indent=2))
     else:
@@ -79,7 +80,7 @@ def _as_json(
         "machine": dataclasses.asdict(here),
         "stages_us": [dataclasses.asdict(stage) for stage in stages],
         "throughput": dataclasses.asdict(throughput)
-        | {"times_real_time": throughput.times_real_time},
+        | {"streams": throughput.streams, "times_real_time": throughput.times_real_time},
         "live": live and dataclasses.asdict(live),
     }
 
@@ -91,7 +92,7 @@ def _print(
     told = {
         "MHz": here.mhz,
         "governor": here.governor,
-        "°C": here.celsius,
+        "°C": _warming(here),
         "throttled": here.throttled,
     }
     if any(value is not None for value in told.values()):
@@ -101,9 +102,12 @@ def _print(
     for stage in stages:
         share = f"{100 * stage.share:.0f} %" if stage.share else "-"
         print(f"{stage.name:<16} {stage.median:8.1f} {stage.p95:8.1f} {stage.p99:8.1f} {share:>12}")
-    print("per hop of 80 ms; head, verdict and event per answer, one in three hops\n")
-    print(f"work per second of the clip  {throughput.speech_ms:7.2f} ms of one core")
+    median, p95, p99 = throughput.block_us
+    print(f"{'all of a block':<16} {median:8.1f} {p95:8.1f} {p99:8.1f}")
+    print("per block of 80 ms; head, verdict and event per answer, one in three blocks\n")
+    print(f"work per second of speech    {throughput.speech_ms:7.2f} ms of one core")
     print(f"work per second of silence   {throughput.silence_ms:7.2f} ms")
+    print(f"streams per core, all speech {throughput.streams:7.0f} by this work alone")
     print(f"recordings                   {throughput.times_real_time:7.0f} times real time")
     if live is not None:
         print(f"live: CPU                    {100 * live.cpu:7.2f} % of one core")
@@ -111,9 +115,17 @@ def _print(
         if live.rss_mb is not None:
             print(f"      resident memory        {live.rss_mb:7.0f} MB")
         if live.latency_p50_ms is not None:
-            p99 = live.latency_p99_ms
-            print(f"      audio in, events out   {live.latency_p50_ms:7.2f} ms, p99 {p99:.2f}")
+            slowest = live.latency_p99_ms
+            print(f"      audio in, events out   {live.latency_p50_ms:7.2f} ms, p99 {slowest:.2f}")
     print(f"\n{_one_line(here, throughput, live)}")
+
+
+def _warming(here: Machine) -> str | None:
+    """Return the temperature before and after the work."""
+    if here.celsius is None:
+        return None
+    before = "" if here.celsius_before is None else f"{here.celsius_before:.0f} to "
+    return f"{before}{here.celsius:.0f}"
 
 
 def _one_line(here: Machine, throughput: Throughput, live: Live | None) -> str:
@@ -122,7 +134,8 @@ def _one_line(here: Machine, throughput: Throughput, live: Live | None) -> str:
     parts = [
         f"streamser {__version__} on {here.cpu}",
         f"{throughput.speech_ms:.1f} ms per second of speech",
-        f"{throughput.times_real_time:.0f}x real time",
+        f"{throughput.silence_ms:.1f} of silence",
+        f"recordings {throughput.times_real_time:.0f}x real time",
     ]
     if live is not None:
         parts += [f"live {100 * live.cpu:.1f} % CPU", f"start {live.start_ms:.0f} ms"]
