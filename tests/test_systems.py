@@ -290,7 +290,7 @@ def test_what_cannot_be_done_is_one_line(
         assert reason in capsys.readouterr().err
     recipe.write_text(RECIPE)
     assert main(["fit", "streamser-open", "--protocol", "own", *where]) == 1
-    assert "--protocol is for published systems" in capsys.readouterr().err
+    assert "no protocol own: there are pooled, emobox" in capsys.readouterr().err
     assert main(["fit", str(recipe), "--protocol", "honest", "--fold", "9", *where]) == 1
     assert "folds 1 to 3" in capsys.readouterr().err
     assert main(["predict", str(tmp_path / "no.wav"), "--recipe", str(recipe), *where]) == 1
@@ -298,8 +298,19 @@ def test_what_cannot_be_done_is_one_line(
     assert "no trained network" in capsys.readouterr().err
 
 
-def test_transfer_says_that_it_needs_weights() -> None:
-    with pytest.raises(RecipeError, match="--weights none"):
-        networks.build(SYSTEMS["deepemo-transfer"].network, (160, 100, 1), 7)
-    scratch = SYSTEMS["deepemo-transfer"].network | {"weights": "none"}
-    assert networks.build(scratch, (160, 100, 1), 7).count_params() > 21_000_000
+def test_transfer_freezes_the_weights_it_is_given_or_says_that_it_needs_some(
+    tmp_path: Path,
+) -> None:
+    settings, shape = SYSTEMS["deepemo-transfer"].network, (160, 100, 1)
+    for missing in ({}, {"weights": str(tmp_path / "no.h5")}):
+        with pytest.raises(RecipeError, match="--weights none"):
+            networks.build(settings | missing, shape, 7)
+    scratch = networks.build(settings | {"weights": "none"}, shape, 7)
+    base = next(layer for layer in scratch.layers if isinstance(layer, keras.Model))
+    given = tmp_path / "imagenet.weights.h5"
+    base.save_weights(given)
+    frozen = networks.build(settings | {"weights": str(given)}, shape, 7)
+    assert frozen.count_params() == scratch.count_params() > 21_000_000
+    # The stem (3 x 3 to 3 channels) and the last layer (2048 to 7) learn.
+    learning = sum(int(np.prod(weight.shape)) for weight in frozen.trainable_weights)
+    assert learning == 3 * 3 * 3 + 3 + 2048 * 7 + 7
