@@ -1,6 +1,10 @@
-"""`streamser listen` on a real (virtual) microphone: processor, memory, start.
+"""`streamser listen` and the dashboard on a (virtual) microphone: processor, memory, start.
 
-    python -m benchmarks.microphone [--seconds 20] [--json]
+    python -m benchmarks.microphone [--seconds 8] [--repeats 3] [--against CHECKOUT] [--json]
+
+With --against, another checkout of streamser takes turns with this one: before and after in the
+same run. Every figure is the median of the repeats. Processor time is what the scheduler gave to
+all threads of the process (/proc/PID/task/*/schedstat), in nanoseconds.
 
 Debian: apt-get install libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins
 """
@@ -8,13 +12,18 @@ Debian: apt-get install libportaudio2 pulseaudio pulseaudio-utils libasound2-plu
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,77 +33,162 @@ from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
 from tests.pulse import PulseServer, missing
 
+HERE = Path(__file__).parent.parent
+SETTLE = 2.0
+"""Seconds after the start that count for nothing."""
+
+Figures = dict[str, float]
+
 
 def main() -> int:
     """Measure and print; 1 without the virtual microphone."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.microphone")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of silence and of speech")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--seconds", type=float, default=8.0, help="of silence and of speech")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if reason := missing():
         print(f"benchmarks.microphone: {reason}", file=sys.stderr)
         return 1
+    checkouts = [arguments.against] if arguments.against else []
+    checkouts.append(HERE)
+    found: dict[Path, list[Figures]] = {checkout: [] for checkout in checkouts}
     with tempfile.TemporaryDirectory() as folder:
         server = PulseServer(Path(folder), 16_000)
         server.start()
         try:
-            figures = measure(server, Path(folder) / "speech.wav", arguments.seconds)
+            room = Room(server, Path(folder) / "speech.wav", arguments.seconds)
+            for _ in range(arguments.repeats):
+                for checkout in checkouts:
+                    found[checkout].append(room.listen(checkout) | room.show(checkout))
         finally:
             server.kill()
+    medians = [_medians(found[checkout]) for checkout in checkouts]
     if arguments.json:
-        print(json.dumps(figures))
+        print(json.dumps(dict(zip(map(str, checkouts), medians, strict=True))))
     else:
-        for name, value in figures.items():
-            print(f"{name:<34} {value:8.2f}")
+        for name in medians[-1]:
+            print(f"{name:<42}", *(f"{figures[name]:8.2f}" for figures in medians))
     return 0
 
 
-def measure(server: PulseServer, wav: Path, seconds: float) -> dict[str, float]:
-    """Return the figures of one session: silence, then speech without a pause."""
-    speech = np.concatenate(list(read_recording(demo_clip())))[8_000 : 8_000 + 2 * 16_000]
-    soundfile.write(wav, np.tile(speech, int(seconds / 2)), 16_000)
-    begun = time.perf_counter()
-    command = [sys.executable, "-m", "streamser", "listen"]
-    with subprocess.Popen(command, env=server.env, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        start = time.perf_counter() - begun
-        events: list[dict[str, object]] = []
-        reader = threading.Thread(
-            target=lambda: events.extend(map(json.loads, process.stdout or ())), daemon=True
+class Room:
+    """A microphone that hears silence, then speech without a pause."""
+
+    def __init__(self, server: PulseServer, wav: Path, seconds: float) -> None:
+        self._server, self._wav, self._seconds = server, wav, seconds
+        speech = np.concatenate(list(read_recording(demo_clip())))[8_000 : 8_000 + 2 * 16_000]
+        soundfile.write(wav, np.tile(speech, int(seconds / 2)), 16_000)
+
+    def listen(self, checkout: Path) -> Figures:
+        """Measure one session of `streamser listen`."""
+        begun = time.perf_counter()
+        command = [sys.executable, "-m", "streamser", "listen"]
+        process = subprocess.Popen(
+            command, env=self._server.env, cwd=checkout, stdout=subprocess.PIPE, text=True
         )
-        reader.start()
-        time.sleep(2)
-        silence = _share(process.pid, lambda: time.sleep(seconds))
-        play = ["paplay", str(wav)]
-        spoken = _share(process.pid, lambda: subprocess.run(play, env=server.env, check=True))
-        pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-        process.terminate()
-        reader.join(10)
-    health = [event for event in events if event["type"] == "health"][-1]
-    latency = health["latency_ms"]
-    assert isinstance(latency, dict)
-    return {
-        "start to first event, ms": 1000 * start,
-        "silence, % of a core": 100 * silence,
-        "speech, % of a core": 100 * spoken,
-        "resident memory, MB": pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
-        "audio delivered to events, ms p50": float(latency["p50"]),
-        "audio delivered to events, ms p99": float(latency["p99"]),
-        "overruns": float(str(health["overruns"])),
-    }
+        with process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            start = time.perf_counter() - begun
+            lines: list[str] = []
+            reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
+            reader.start()
+            time.sleep(SETTLE)
+            silence, speech = self._silence(process.pid), self._speech(process.pid)
+            pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+            process.terminate()
+            reader.join()
+        health = [event for event in map(json.loads, lines) if event["type"] == "health"][-1]
+        return {
+            "start to first event, ms": 1000 * start,
+            "listen: silence, % of a core": silence.share,
+            "listen: speech, % of a core": speech.share,
+            "listen: wake-ups a second, silence": silence.wakes,
+            "listen: wake-ups a second, speech": speech.wakes,
+            "listen: resident memory, MB": pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
+            "delivered to events, ms p50": health["latency_ms"]["p50"],
+            "delivered to events, ms p99": health["latency_ms"]["p99"],
+            "overruns": health["overruns"],
+        }
+
+    def show(self, checkout: Path) -> Figures:
+        """Measure one session of the dashboard, on a terminal of 80 by 24."""
+        terminal, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamser", "live"],
+            env=self._server.env | {"TERM": "xterm-256color"},
+            cwd=checkout,
+            stdin=end,
+            stdout=end,
+            stderr=end,
+            start_new_session=True,
+        )
+        os.close(end)
+        drawn = [0]
+        threading.Thread(target=_watch, args=(terminal, drawn), daemon=True).start()
+        with process:
+            time.sleep(SETTLE)
+            silence, before = self._silence(process.pid), drawn[0]
+            begun = time.perf_counter()
+            speech = self._speech(process.pid)
+            pictures = (drawn[0] - before) / (time.perf_counter() - begun)
+            process.terminate()
+        return {
+            "dashboard: silence, % of a core": silence.share,
+            "dashboard: speech, % of a core": speech.share,
+            "dashboard: pictures a second, speech": pictures,
+        }
+
+    def _silence(self, pid: int) -> Usage:
+        return Usage(pid, lambda: time.sleep(self._seconds))
+
+    def _speech(self, pid: int) -> Usage:
+        play = ["paplay", str(self._wav)]
+        return Usage(pid, lambda: subprocess.run(play, env=self._server.env, check=True))
 
 
-def _share(pid: int, during) -> float:  # type: ignore[no-untyped-def]
-    used, begun = cpu_seconds(pid), time.perf_counter()
-    during()
-    return (cpu_seconds(pid) - used) / (time.perf_counter() - begun)
+class Usage:
+    """What a process took from the machine while something else was done."""
+
+    def __init__(self, pid: int, during: Callable[[], object]) -> None:
+        busy, wakes, begun = *_taken(pid), time.perf_counter()
+        during()
+        elapsed = time.perf_counter() - begun
+        busy_after, wakes_after = _taken(pid)
+        self.share = 100 * (busy_after - busy) / elapsed
+        self.wakes = (wakes_after - wakes) / elapsed
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process has used."""
+    """Return the processor time that a process has used, threads that ended included."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _taken(pid: int) -> tuple[float, int]:
+    """Return the seconds of processor time and the wake-ups of all threads so far."""
+    seconds, wakes = 0.0, 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        seconds += int((thread / "schedstat").read_text().split()[0]) / 1e9
+        status = (thread / "status").read_text()
+        wakes += int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return seconds, wakes
+
+
+def _watch(terminal: int, drawn: list[int]) -> None:
+    try:
+        while os.read(terminal, 1 << 16):
+            drawn[0] += 1
+    except OSError:  # the other end is closed
+        os.close(terminal)
+
+
+def _medians(runs: list[Figures]) -> Figures:
+    return {name: float(np.median([run[name] for run in runs])) for name in runs[0]}
 
 
 if __name__ == "__main__":
