@@ -13,7 +13,15 @@ import pytest
 
 from train.corpora import CORPORA, Clip, CorpusError, default_root
 from train.folds import EMOBOX_DEV, POOLED, POOLED_FOLDS, STRICT
-from train.splits import Split, emobox, leave_out, pooled, sentence_out, strict
+from train.splits import (
+    Split,
+    emobox,
+    leave_out,
+    pooled,
+    pooled_emobox,
+    sentence_out,
+    strict,
+)
 
 ROOT = default_root()
 
@@ -253,3 +261,18 @@ def test_all_clips_of_the_corpora_find_their_side() -> None:
     for clip in clips:
         who = clip.repetition if clip.corpus == "esc10" else clip.speaker
         assert who in grouped[clip.corpus], clip.key
+
+
+def test_all_emobox_folds_at_once_are_those_of_each_corpus() -> None:
+    if not (ROOT / "crema_d.csv").is_file():
+        pytest.skip(f"no tables of EmoBox in {ROOT}: set STREAMSER_CORPORA to their folder")
+    clips = [clip for clip in CLIPS if clip.corpus not in ("tess", "emodb", "shemo", "ased")]
+    for fold in (1, 4, 6):
+        together = pooled_emobox(clips, fold, ROOT)
+        for corpus, folds in (("crema_d", 1), ("ravdess", 6), ("savee", 4)):
+            alone = emobox(clips, corpus, ROOT)[(fold - 1) % folds]
+            for side, chosen in together.sides.items():
+                assert tuple(c for c in chosen if c.corpus == corpus) == alone.sides[side]
+        for corpus in ("nemo", "ravdess_song"):
+            testing = {c.speaker_key for c in together.test if c.corpus == corpus}
+            assert testing and not testing & {c.speaker_key for c in together.train}

@@ -20,7 +20,6 @@ from train.fit import load_fitted, predict
 from train.judge import Heard, answers, emotional_seconds, hear, recorded_sounds
 from train.over_time import recalls_over_seconds
 from train.scores import unweighted_recalls
-from train.splits import pooled
 
 
 def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
@@ -105,9 +104,10 @@ def _boredom(bundle: Bundle, experiment: Experiment) -> float | None:
     """Percent of the test speakers' bored clips that are not given an emotion."""
     if "emodb" not in corpora.present(experiment.root):
         return None
-    fold = int(experiment.split.name.rpartition("/")[2])
-    held_out = pooled(corpora.read(experiment.root, ["emodb"]), fold).test
-    judged = answers(bundle, [clip for clip in held_out if clip.emotion == BOREDOM])
+    testing = {clip.speaker_key for clip in experiment.split.test}
+    emodb = corpora.read(experiment.root, ["emodb"])
+    bored = [c for c in emodb if c.emotion == BOREDOM and c.speaker_key in testing]
+    judged = answers(bundle, bored)
     named = [status in ("provisional", "steady") for status in judged.status]
     return round(100 * (1 - float(np.mean(named))), 1) if named else None
 

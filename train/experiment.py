@@ -14,7 +14,7 @@ from train.corpora.clip import BOREDOM, Clip
 from train.features import FeatureCache
 from train.recipe import Recipe, RecipeError
 from train.sounds import synthesise
-from train.splits import Split, pooled
+from train.splits import Split, leave_out, pooled, pooled_emobox
 
 RUNS = Path("runs")
 WEIGHTS = "clip.weights.h5"
@@ -86,13 +86,31 @@ class Experiment:
 
 
 def prepare(
-    recipe: Recipe, *, fold: int = 1, seed: int = 0, root: Path | None = None, runs: Path = RUNS
+    recipe: Recipe,
+    *,
+    protocol: str = "pooled",
+    fold: int = 1,
+    seed: int = 0,
+    root: Path | None = None,
+    runs: Path = RUNS,
 ) -> Experiment:
-    """Lay out a pooled run over the corpora of the recipe that are there. Raises CorpusError."""
+    """Lay out a run over the corpora of the recipe that are there, all at once.
+
+    `protocol` is `pooled` (speaker-disjoint), `emobox`, or a corpus that is left out to be tested
+    on. Raises CorpusError and RecipeError.
+    """
     root = root or corpora.default_root()
     names = [name for name in corpora.present(root) if name in recipe.corpora]
     clips = [clip for clip in corpora.read(root, names) if clip.emotion != BOREDOM]
-    split = pooled(clips, fold)
+    if protocol == "pooled":
+        split = pooled(clips, fold)
+    elif protocol == "emobox":
+        split = pooled_emobox(clips, fold, root)
+    elif protocol in names:
+        split = leave_out(clips, protocol, fold)
+    else:
+        known = ", ".join(["pooled", "emobox", *names])
+        raise RecipeError(f"no protocol {protocol}: there are {known}")
     sounds = synthesise(runs / "sounds", count=recipe.fit.synthetic_sounds, seed=1)
     return Experiment(
         recipe=recipe, split=_with_sounds(split, sounds), seed=seed, root=root, runs=runs

@@ -11,6 +11,9 @@ from pathlib import Path
 from train.corpora import CORPORA, Clip, CorpusError, default_root
 from train.folds import EMOBOX_DEV, POOLED, POOLED_DEV, STRICT, STRICT_DEV, Group
 
+EMOBOX = ("ravdess", "savee", "emovo", *EMOBOX_DEV)
+"""Corpora whose EmoBox folds are known."""
+
 DEALT = 5
 """Groups into which the speakers of a corpus that train.folds does not list are dealt."""
 
@@ -159,6 +162,27 @@ def emobox(clips: Iterable[Clip], corpus: str, root: Path | None = None) -> list
             )
         )
     return splits
+
+
+def pooled_emobox(clips: Iterable[Clip], fold: int = 1, root: Path | None = None) -> Split:
+    """Fold k of EmoBox in every corpus at once, beginning again after a corpus' last one.
+
+    Corpora that EmoBox does not have are split as in `pooled`. Raises CorpusError.
+    """
+    clips = list(clips)
+    present = {clip.corpus for clip in clips}
+    parts = [pooled([clip for clip in clips if clip.corpus not in EMOBOX], fold)]
+    for corpus in EMOBOX:
+        if corpus in present:
+            folds = emobox(clips, corpus, root)
+            parts.append(folds[(fold - 1) % len(folds)])
+    return Split(
+        name=f"emobox/{fold}",
+        train=tuple(clip for part in parts for clip in part.train),
+        dev=tuple(clip for part in parts for clip in part.dev),
+        test=tuple(clip for part in parts for clip in part.test),
+        speaker_independent=False,
+    )
 
 
 def _emobox_table(corpus: str, root: Path) -> dict[str, int]:

@@ -29,12 +29,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--fold", type=int, nargs="+", help="folds (streamser: 1; systems: all of `honest`)"
     )
     parser.add_argument("--seed", type=int, default=0)
-    systems = parser.add_argument_group("published systems")
-    systems.add_argument(
+    parser.add_argument(
         "--protocol",
-        choices=("own", "honest"),
-        help="the publication's own split, or speaker-independent ones (default: own)",
+        metavar="NAME",
+        help="streamser: pooled (the default), emobox, or a corpus to be left out of training and "
+        "tested on; systems: own, the publication's split (the default), or honest",
     )
+    systems = parser.add_argument_group("published systems")
     systems.add_argument("--corpus", action="append", default=[], help="only this; may be repeated")
     systems.add_argument("--gender", choices=("male", "female", "both"))
     systems.add_argument("--epochs", type=int, help="instead of the recipe's; the result says so")
@@ -49,11 +50,12 @@ def add_root_arguments(parser: argparse.ArgumentParser) -> None:
 
 def experiment(arguments: argparse.Namespace, fold: int | None = None) -> Experiment:
     """Lay out the run of a streaming network that the arguments name."""
-    for option in ("protocol", "corpus", "gender", "epochs", "weights"):
+    for option in ("corpus", "gender", "epochs", "weights"):
         if getattr(arguments, option):
             raise RecipeError(f"--{option} is for published systems, not for {arguments.recipe}")
     return prepare(
         load_recipe(arguments.recipe),
+        protocol=arguments.protocol or "pooled",
         fold=fold or (arguments.fold or [1])[0],
         seed=arguments.seed,
         root=arguments.root,
@@ -76,6 +78,8 @@ def system_runs(arguments: argparse.Namespace) -> Iterator[SystemRun]:
     """Lay out the runs of a published system that the arguments name."""
     from train.systems.run import lay_out
 
+    if arguments.protocol not in (None, "own", "honest"):
+        raise RecipeError(f"no protocol {arguments.protocol}: {arguments.recipe} has own, honest")
     return lay_out(
         system_recipe(arguments),
         protocol=arguments.protocol or "own",
