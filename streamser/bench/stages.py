@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -58,11 +58,17 @@ class _Stopwatch:
         return result
 
 
-def measure_stages(bundle: Bundle, speech: NDArray[np.int16]) -> list[Stage]:
-    """Send int16 `speech` at 16 kHz through each stage in turn.
+def hops_of(speech: NDArray[np.int16]) -> Iterator[NDArray[np.int16]]:
+    """Yield the hops of int16 `speech` at 16 kHz at once upon each other."""
+    for start in range(0, speech.size - HOP + 1, HOP):
+        yield speech[start : start + HOP]
+
+
+def measure_stages(bundle: Bundle, hops: Iterable[NDArray[np.int16]]) -> list[Stage]:
+    """Send hops of speech, (1280,) int16, through each stage in turn.
 
     The stages of a hop follow one another as they do live, so each finds the caches as the others
-    left them; but hop follows hop at once, so they are warmer than live.
+    left them; but where hop follows hop at once, the caches are warmer than live.
     """
     settings, manifest = Settings(), bundle.manifest
     keep = fading(settings.half_life)
@@ -75,8 +81,7 @@ def measure_stages(bundle: Bundle, speech: NDArray[np.int16]) -> list[Stage]:
     mfcc.push(np.zeros(mfcc.context, np.int16))
     every = round(settings.interval / HOP_SECONDS)
     watch = _Stopwatch()
-    for number, start in enumerate(range(0, speech.size - HOP + 1, HOP)):
-        hop = speech[start : start + HOP]
+    for number, hop in enumerate(hops):
         native = np.repeat(hop, NATIVE_RATE // 16_000)
         watch("resample 48 kHz", resampler.push, native)
         watch("ring", _through, ring, hop)
@@ -89,7 +94,7 @@ def measure_stages(bundle: Bundle, speech: NDArray[np.int16]) -> list[Stage]:
             pooled = watch("pooling", pool.pooled)
             logits = watch("head", head.logits, pooled)
             judgement = watch("verdict", verdict.push, logits, 2.0)
-            watch("event", _written, session, judgement, start / 16_000)
+            watch("event", _written, session, judgement, number * HOP_SECONDS)
     return _summarise(watch.seconds)
 
 

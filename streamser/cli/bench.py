@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     from streamser.audio.recording import read_recording
     from streamser.bench.machine import machine
-    from streamser.bench.stages import measure_stages
+    from streamser.bench.stages import hops_of, measure_stages
     from streamser.bench.throughput import measure_live, measure_throughput, speech_in
     from streamser.clip import demo_clip
     from streamser.model.bundle import load
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     cool = machine()
     speech = speech_in(bundle, np.concatenate(list(read_recording(clip))))
     _say("stages")
-    stages = measure_stages(bundle, speech)
+    stages = measure_stages(bundle, hops_of(speech))
     _say("throughput")
     throughput = measure_throughput(bundle, clip, speech)
     live = None
