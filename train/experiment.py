@@ -99,6 +99,9 @@ def prepare(
     `protocol` is `pooled` (speaker-disjoint), `emobox`, or a corpus that is left out to be tested
     on. Raises CorpusError and RecipeError.
     """
+    known = ("pooled", "emobox", *recipe.corpora)
+    if protocol not in known:
+        raise RecipeError(f"no protocol {protocol}: there are {', '.join(known)}")
     root = root or corpora.default_root()
     names = [name for name in corpora.present(root) if name in recipe.corpora]
     clips = [clip for clip in corpora.read(root, names) if clip.emotion != BOREDOM]
@@ -106,11 +109,8 @@ def prepare(
         split = pooled(clips, fold)
     elif protocol == "emobox":
         split = pooled_emobox(clips, fold, root)
-    elif protocol in names:
-        split = leave_out(clips, protocol, fold)
     else:
-        known = ", ".join(["pooled", "emobox", *names])
-        raise RecipeError(f"no protocol {protocol}: there are {known}")
+        split = leave_out(clips, protocol, fold)
     sounds = synthesise(runs / "sounds", count=recipe.fit.synthetic_sounds, seed=1)
     return Experiment(
         recipe=recipe, split=_with_sounds(split, sounds), seed=seed, root=root, runs=runs
