@@ -3,9 +3,9 @@
     python -m benchmarks.live_soak [--seconds 3600] [--csv FILE] [--corpora FOLDER]
 
 Recorded speech is played to it, one second between two sentences; without $STREAMSER_CORPORA the
-bundled clip. Peers read each output all the time and look for gaps in `seq`; others come and go, or
-never read. One row a minute: memory, threads and files of the daemon as the kernel tells them, and
-what the daemon counts.
+bundled clip. Peers read the outputs all the time and look for gaps in `seq`; others come and go,
+never read, or send audio of their own. One row a minute: memory, threads and files of the daemon as
+the kernel tells them, and what the daemon counts.
 
 Debian: apt-get install libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins mosquitto
 """
@@ -29,10 +29,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import paho.mqtt.client as paho
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from benchmarks.microphone import cpu_seconds
@@ -49,6 +51,9 @@ CONFIG = """\
 [socket]
 [websocket]
 port = {websocket}
+audio = true
+[wyoming]
+port = {wyoming}
 [metrics]
 port = {metrics}
 [mqtt]
@@ -59,7 +64,13 @@ events = true
 path = "{folder}/events.jsonl"
 max_mb = 1.0
 keep = 3
+[emotionml]
+path = "{folder}/utterances.xml"
+max_mb = 1.0
+keep = 3
 """
+
+ROS2 = "[ros2]\ndomain = 77\n" if find_spec("cyclonedds") else ""
 
 COUNTED = {
     "events": "events_total{",
@@ -119,23 +130,24 @@ def soak(folder: Path, seconds: float, corpora: Path | None, table: Path | None)
         stack.callback(broker.stop)
         microphone.start()
         broker.start()
-        ports = {"websocket": free_port(), "metrics": free_port(), "mqtt": broker.port}
+        ports = {name: free_port() for name in ("websocket", "wyoming", "metrics")}
+        ports["mqtt"] = broker.port
         config = folder / "config.toml"
-        config.write_text(CONFIG.format(folder=folder, **ports))
+        config.write_text(CONFIG.format(folder=folder, **ports) + ROS2)
         command = [sys.executable, "-m", "streamser", "serve", "--config", str(config)]
         env = {**microphone.env, "RUNTIME_DIRECTORY": str(folder)}
         daemon = subprocess.Popen(command, env=env)
         stack.callback(daemon.wait)
         stack.callback(daemon.kill)
         begun = time.monotonic()
-        while not (folder / "events.sock").exists():
-            time.sleep(0.05)
+        wait_for(ports["metrics"])
         peers: tuple[tuple[object, tuple[object, ...]], ...] = (
             (play, (microphone, corpora)),
             (come_and_go, (folder / "events.sock",)),
             (read_socket, (folder / "events.sock", readers["socket"])),
             (read_websocket, (ports["websocket"], readers["websocket"])),
             (read_mqtt, (ports["mqtt"], readers["mqtt"])),
+            (send_audio, (ports["websocket"],)),
         )
         for target, args in peers:
             threading.Thread(target=target, args=args, daemon=True).start()  # type: ignore[arg-type]
@@ -163,6 +175,17 @@ def write(table: Path, rows: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def wait_for(port: int) -> None:
+    """Wait until the session began, and so all outputs are open."""
+    deadline = time.monotonic() + MINUTE
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if counted(port)["events"]:
+                return
+        time.sleep(0.1)
+    raise TimeoutError("no session began")
 
 
 def counted(port: int) -> dict[str, float]:
@@ -222,6 +245,21 @@ def read_mqtt(port: int, reader: Reader) -> None:
     client.connect("127.0.0.1", port)
     client.subscribe("streamser/soak/events", qos=1)
     client.loop_forever()
+
+
+def send_audio(port: int) -> None:
+    """Send the bundled clip over WebSocket, as a stream of its own, and come again."""
+    pcm = np.concatenate(list(read_recording(demo_clip()))).tobytes()
+    with contextlib.suppress(ConnectionClosed, OSError):
+        while True:
+            with connect(f"ws://127.0.0.1:{port}/audio") as client:
+                client.send('{"type": "start", "format": "s16le", "rate": 16000}')
+                for begin in range(0, len(pcm), 16_000):
+                    client.send(pcm[begin : begin + 16_000])
+                client.send('{"type": "end"}')
+                for _ in client:
+                    pass
+            time.sleep(10.0)
 
 
 if __name__ == "__main__":
