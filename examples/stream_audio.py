@@ -30,8 +30,10 @@ async def main(what: str, url: str, token: str | None) -> None:
             async for message in server:
                 tell(json.loads(message))
         sending.cancel()
-        if server.close_code != 1000:
-            sys.exit(f"the server ended: {server.close_reason or server.close_code}")
+        if server.protocol.close_code != 1000:
+            sys.exit(
+                f"the server ended: {server.protocol.close_reason or server.protocol.close_code}"
+            )
 
 
 async def send(server: ClientConnection, blocks: AsyncIterator[bytes]) -> None:

@@ -6,6 +6,7 @@ python examples/wyoming_client.py talk.wav [127.0.0.1] [10767] [TOKEN]
 """
 
 import asyncio
+import contextlib
 import sys
 import wave
 
@@ -36,9 +37,10 @@ async def main(file: wave.Wave_read, host: str, port: int, token: str | None) ->
 
 
 async def send(client: AsyncTcpClient, file: wave.Wave_read) -> None:
-    for chunk in wav_to_chunks(file, samples_per_chunk=1024, start_event=True):
-        await client.write_event(chunk.event())
-    await client.write_event(AudioStop().event())
+    with contextlib.suppress(ConnectionError):  # then what the server said tells why
+        for chunk in wav_to_chunks(file, samples_per_chunk=1024, start_event=True):
+            await client.write_event(chunk.event())
+        await client.write_event(AudioStop().event())
 
 
 if __name__ == "__main__":

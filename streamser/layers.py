@@ -30,6 +30,9 @@ Table = dict[str, Any]
 class ConfigError(Exception):
     """The configuration does not do; the message says where and why, in one line."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(strict.printable(message))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layers:
@@ -86,10 +89,9 @@ class Layers:
                 yield f"--set {section}", section, "", None
                 continue
             if not (equals and key and section in sections()):
-                told = strict.shown(setting)
-                raise ConfigError(f"--set {told}: has to be SECTION.KEY=VALUE, or an output")
+                raise ConfigError(f"--set {setting}: has to be SECTION.KEY=VALUE, or an output")
             yield (
-                f"--set {strict.shown(name)}",
+                f"--set {name}",
                 section,
                 key,
                 _value(sections()[section], key, text),

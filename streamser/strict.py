@@ -139,6 +139,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def printable(text: str) -> str:
+    """Return text with an escape for whatever would leave its line on a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def shown(name: str) -> str:
     """Return a name from the file such that it fits into a line on a terminal."""
     return name if name.isprintable() and len(name) <= 80 else ascii(name)[:80]

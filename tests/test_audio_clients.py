@@ -112,7 +112,7 @@ def test_each_client_gets_the_events_of_its_own_audio(house: House) -> None:
             assert [event["seq"] for event in events] == list(range(len(events)))
             assert events[-1] | {"reason": "end of input"} == events[-1]
         assert {voiced[0]["source"], silent[0]["source"]} == {"websocket:1", "websocket:2"}
-        assert one.close_code == two.close_code == 1000
+        assert one.protocol.close_code == two.protocol.close_code == 1000
         assert json.loads(listener.recv(PATIENCE))["source"] == "none"
         house.serving.signal(signal.SIGTERM)
         assert {event["type"] for event in rest(listener)} <= {"health", "session.ended"}
@@ -175,19 +175,21 @@ def test_who_sends_what_is_no_audio_is_told_why(house: House) -> None:
         with house.connect() as client:
             client.send(message)
             assert rest(client) == []
-            assert client.close_code == 1008 and told in (client.close_reason or "")
+            assert client.protocol.close_code == 1008 and told in (
+                client.protocol.close_reason or ""
+            )
     with house.connect() as client:
         client.send(START)
         client.send(SECOND)
         client.send('{"type": "stop"}')
         events = rest(client)
         assert 'type has to be "end"' in events[-1]["reason"]
-        assert client.close_code == 1008
+        assert client.protocol.close_code == 1008
     assert house.count('output_refused_total{output="websocket"}') == 10
     with house.connect("/") as client, contextlib.suppress(ConnectionClosed):
         client.send(START)
         rest(client)
-        assert "/audio" in (client.close_reason or "")
+        assert "/audio" in (client.protocol.close_reason or "")
 
 
 def test_streams_beyond_the_limit_are_refused_in_words(tmp_path: Path) -> None:
@@ -196,8 +198,10 @@ def test_streams_beyond_the_limit_are_refused_in_words(tmp_path: Path) -> None:
             client.send(START)
             assert json.loads(client.recv(PATIENCE))["type"] == "session.started"
             second.send(START)
-            assert rest(second) == [] and second.close_code == 1013
-            assert "all 1 streams are taken: try again later" in (second.close_reason or "")
+            assert rest(second) == [] and second.protocol.close_code == 1013
+            assert "all 1 streams are taken: try again later" in (
+                second.protocol.close_reason or ""
+            )
             # And the one that is open ends when it says nothing for a second.
             assert rest(client)[-1]["reason"] == "no audio for 1 s"
         until(lambda: house.count("streams{}") == 0)
@@ -290,7 +294,7 @@ def test_hostile_clients_cost_the_others_nothing_and_memory_stays_bounded(tmp_pa
                 with contextlib.suppress(ConnectionClosed):
                     while True:
                         client.recv(PATIENCE)
-                return client.close_code not in (1000, None)
+                return client.protocol.close_code not in (1000, None)
 
         mask = b"\x80abcd"
         assert flood(b"\x89" + mask)  # pings

@@ -182,7 +182,8 @@ def test_streams_beyond_the_limit_are_refused_in_words(tmp_path: Path) -> None:
             last = [json.loads(line) for line in lines][-1]
             assert last["data"]["data"]["reason"] == "no audio for 1 s"
         assert spoken(ours(house.talk(*audio(HEAD)))) == alone(HEAD)
-        assert not any("level=error" in line for line in house.serving.end())
+        log = house.serving.end()
+        assert not any("level=error" in line for line in log), log
 
 
 def test_beyond_loopback_a_token_comes_first_and_tls_if_wanted(tmp_path: Path) -> None:
@@ -247,4 +248,5 @@ while True:
                     "the server ends"
                 )
                 assert silent.recv(1) == b""
-        assert not any("level=error" in line for line in house.serving.end())
+        log = house.serving.end()
+        assert not any("level=error" in line for line in log), log

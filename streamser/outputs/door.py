@@ -79,6 +79,8 @@ class Door:
                     async with asyncio.timeout(GRACE):
                         writer.close()
                         await writer.wait_closed()
+            except asyncio.CancelledError:
+                pass  # `close` sees this one out; asyncio would take it for an error
             finally:
                 writer.transport.abort()
                 self._visits.discard(task)

@@ -14,6 +14,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.typing import Origin
 
 from streamser.config import WebSocket
@@ -72,6 +73,7 @@ class WebSocketServer:
         self._door = Door(section, self.tally)
         self._streams = streams
         self._intakes: set[Intake] = set()
+        self._connections: set[_Guarded] = set()
         self._server: Server | None = None
 
     async def start(self) -> None:
@@ -87,7 +89,9 @@ class WebSocketServer:
                 ssl=self._tls,
                 origins=[None, *map(Origin, self._section.origins)],
                 process_request=self._admit,
-                create_connection=functools.partial(_Guarded, self._door, self.tally),  # type: ignore[arg-type]
+                create_connection=functools.partial(  # type: ignore[arg-type]
+                    _Guarded, self._door, self.tally, self._connections
+                ),
                 compression=None,
                 server_header=None,
                 open_timeout=HANDSHAKE,
@@ -120,7 +124,7 @@ class WebSocketServer:
         deadline = asyncio.get_running_loop().time() + GRACE
         while self.tally.clients and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
-        for connection in list(self._server.all_connections):
+        for connection in list(self._connections):
             connection.transport.abort()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._server.wait_closed(), GRACE)
@@ -229,13 +233,17 @@ async def _mind(connection: ServerConnection, seat: Seat) -> None:
 class _Guarded(ServerConnection):
     """A connection that came through the door, and that does not talk without end."""
 
-    def __init__(self, door: Door, tally: Tally, *args: Any, **options: Any) -> None:
+    def __init__(
+        self, door: Door, tally: Tally, inside: set[_Guarded], *args: Any, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
         self._door = door
         self._tally = tally
+        self._everybody = inside
         self._chatter: Bucket | None = Bucket(*CHATTER)
         self._frames = Bucket(*FRAMES)
         self._inside = False
+        self._ending: asyncio.Task[None] | None = None
 
     def expect_audio(self) -> None:
         """Count frames instead of bytes from now on.
@@ -249,29 +257,38 @@ class _Guarded(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._inside = self._door.enter()
         if self._inside:
+            self._everybody.add(self)
             super().connection_made(transport)
         elif isinstance(transport, asyncio.Transport):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._chatter is not None and not self._chatter.take(len(data)):
-            self.transport.abort()
-            return
+            self._hang_up("more than a listener may say: audio goes to /audio")
         for begin in range(0, len(data), GULP):
-            if self.transport.is_closing():
+            if self._ending is not None or self.transport.is_closing():
+                self.transport.pause_reading()
                 return
             super().data_received(data[begin : begin + GULP])
 
     def process_event(self, event: Any) -> None:
         if isinstance(event, Frame) and not self._frames.take():
-            self.transport.abort()
+            self._hang_up("too many frames: send 100 ms of audio in each")
         else:
             super().process_event(event)
+
+    def _hang_up(self, reason: str) -> None:
+        """Say why, unless goodbye is said already, and hear nothing more."""
+        if self.protocol.state is State.CONNECTING:
+            self.transport.abort()
+        elif self._ending is None:
+            self._ending = self.loop.create_task(self.close(1008, reason))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._inside:
             return
         self._door.leave()
+        self._everybody.remove(self)
         if self.response is None or self.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             self._tally.refused += 1
         super().connection_lost(exc)

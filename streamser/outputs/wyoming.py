@@ -12,7 +12,7 @@ from streamser.events import Event, SpeechStarted, Utterance, as_dict
 from streamser.log import Log
 from streamser.outputs.access import Token, addresses, tls
 from streamser.outputs.audience import Seat
-from streamser.outputs.door import Door, dismiss
+from streamser.outputs.door import GRACE, Door, dismiss
 from streamser.outputs.intake import LARGEST, Intake, narrow
 from streamser.outputs.output import OutputError, Tally
 from streamser.outputs.wyoming_frames import Frame, read_frame, written
@@ -100,9 +100,12 @@ class WyomingServer:
         try:
             await asyncio.wait({sending, talking}, return_when=asyncio.FIRST_COMPLETED)
             if talking.done():
-                self.tally.refused += await talking
+                refused = await talking
                 seat.end()
                 await sending
+                if refused:
+                    self.tally.refused += 1
+                    await _linger(reader, writer)
         finally:
             self.tally.clients -= 1
             self._talks.remove(talk)
@@ -226,6 +229,16 @@ async def _send(writer: asyncio.StreamWriter, seat: Seat) -> None:
             writer.write(line.encode() + b"\n")
             async with asyncio.timeout(STUCK):
                 await writer.drain()
+
+
+async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Let a client who still sends read why it was refused; a reset would take that from it."""
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(GRACE):
+            if writer.can_write_eof():
+                writer.write_eof()
+            while await reader.read(LARGEST):
+                await asyncio.sleep(PAUSE)
 
 
 def _writer(offset: int) -> Callable[[Event], Iterator[str]]:
