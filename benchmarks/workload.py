@@ -21,6 +21,7 @@ from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP
 from streamser.analysis.mfcc import Mfcc
 from streamser.analysis.voice import GateSettings, VoiceGate
+from streamser.audio.microphone import BLOCK_SECONDS
 from streamser.audio.recording import read_recording
 from streamser.audio.ring import RingBuffer
 from streamser.audio.source import SAMPLE_RATE, Samples
@@ -30,8 +31,8 @@ from streamser.listener import Listener
 from streamser.model.bundle import Bundle, load
 from streamser.outputs.lines import LineWriter
 
-BLOCK = 640
-"""Samples; 40 ms, as the microphone delivers them."""
+BLOCK = round(BLOCK_SECONDS * SAMPLE_RATE)
+"""Samples, as the microphone delivers them."""
 
 HOPS = 75
 """6 s, 25 answers: two seconds of speech, thrice, so that no pause ends the utterance."""
@@ -54,7 +55,7 @@ class Tape:
         """Nothing to open."""
 
     def read(self, timeout: float) -> Samples | None:
-        """Return the next 40 ms, over and over."""
+        """Return the next block, over and over."""
         start = self._at % self._samples.size
         self._ring.write(self._samples[start : start + BLOCK])
         self._at += BLOCK
