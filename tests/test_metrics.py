@@ -12,7 +12,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 from serving import PATIENCE, SECOND, TOKEN, Serving, free_port, speech, until
 
@@ -127,7 +128,7 @@ def test_hostile_peers_are_seen_out(tmp_path: Path) -> None:
         assert not any("level=error" in line for line in serving.end())
 
 
-@settings(max_examples=10_000, deadline=None)
+@fuzz
 @given(
     st.one_of(
         st.binary(max_size=200),

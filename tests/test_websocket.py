@@ -17,7 +17,8 @@ from typing import Any
 
 import events_schema
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 from serving import PATIENCE, SECOND, TOKEN, Serving, certificate, free_port, speech, until
 from websockets.datastructures import Headers
@@ -229,7 +230,7 @@ class Asking:
         return int(status)
 
 
-@settings(max_examples=10_000, deadline=None)
+@fuzz
 @given(
     path=st.one_of(st.text(max_size=60), st.text(max_size=60).map(lambda text: "/?" + text)),
     shown=st.one_of(st.none(), VISIBLE, VISIBLE.map("Bearer ".__add__)),
