@@ -22,14 +22,13 @@ RESULT = "result.json"
 
 def fit_run(run: SystemRun) -> dict[str, Any]:
     """Train the network of a run to its end and judge it; return what `result.json` says."""
-    train = data(run, run.sides.train)
-    watch = (
-        data(run, run.sides.watch)
-        if run.sides.watch
-        else Data(train.features[:0], train.classes[:0])
-    )
+    shape = run.store.load(run.sides.train[:1]).shape[1:]
     keras.utils.set_random_seed(run.seed)
-    model = networks.build(run.recipe.network, train.features.shape[1:], len(run.labels))
+    model = networks.build(run.recipe.network, shape, len(run.labels))
+    train = data(run, run.sides.train)
+    watch = Data(train.features[:0], train.classes[:0])
+    if run.sides.watch:
+        watch = data(run, run.sides.watch)
     history = fit_network(
         model,
         dataclasses.replace(run.recipe.fit, epochs=run.epochs),

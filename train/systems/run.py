@@ -132,7 +132,8 @@ def lay_out(
     limit = recipe.fit.epochs if epochs is None else epochs
     for clips in clips_of(recipe, root=root, names=names, gender=gender):
         labels = tuple(sorted({str(label_of(clip, recipe.labels)) for clip in clips}))
-        prefix = f"{gender}-" if gender else ""
+        some = "+".join(sorted(names)) if names and not recipe.alone else ""
+        prefix = "".join(f"{part}-" for part in (some, gender) if part)
         for sides in _sides(recipe, clips, protocol=protocol, folds=folds, seed=seed):
             named = dataclasses.replace(sides, name=prefix + sides.name)
             yield SystemRun(
