@@ -7,6 +7,7 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -121,6 +122,11 @@ class Peer:
         """All so far."""
         return [json.loads(line) for line in list(self.lines.seen)]
 
+    @property
+    def found(self) -> set[str]:
+        """The topics that somebody publishes."""
+        return {message["found"] for message in self.heard if "found" in message}
+
     def on(self, topic: str) -> list[dict[str, Any]]:
         """What was heard on a topic."""
         return [message for message in self.heard if message.get("topic") == topic]
@@ -141,7 +147,7 @@ def test_a_participant_elsewhere_hears_every_verdict(tmp_path: Path) -> None:
     with peer() as robot, Serving(tmp_path, config) as serving:
         serving.log.until("part=ros2 msg=open")
         client = SocketClient(serving.socket_path)
-        until(lambda: len({m["found"] for m in robot.heard if "found" in m}) >= 3)
+        until(lambda: len(robot.found) >= 3)
         assert not any(message["ids"] for message in robot.on("tracked"))  # no audio yet
         audio = SECOND + speech() + SECOND
         for begin in range(0, len(audio), len(SECOND)):
@@ -187,6 +193,7 @@ def test_who_hangs_holds_nobody_up_and_who_comes_late_hears_who_is_tracked() -> 
     with peer() as frozen, peer() as lively:
         output.open()
         until(lambda: output.tally.clients == 2)
+        until(lambda: "rt/humans/voices/ear/is_speaking" in frozen.found & lively.found)
         frozen.process.send_signal(signal.SIGSTOP)
         for number in range(300):
             output.push(SpeechStarted(t=float(number), utterance=number, start=0.0), "")
@@ -199,8 +206,15 @@ def test_who_hangs_holds_nobody_up_and_who_comes_late_hears_who_is_tracked() -> 
         until(lambda: any(message["ids"] for message in frozen.on("tracked")))
         with peer() as late:
             until(lambda: late.on("tracked"))
-    assert output.failure() is None
-    output.close()
+        frozen.process.send_signal(signal.SIGSTOP)
+        output.push(SpeechStarted(t=0.0, utterance=0, start=0.0), "")
+        until(lambda: len(lively.on("ear/is_speaking")) == 301)
+        output.close()  # while somebody hangs
+        assert output.failure() is None
+        again = Ros2Publisher(Ros2(domain=DOMAIN, voice="ear"), flow)
+        again.open()
+        until(lambda: again.tally.clients)
+        again.close()
 
 
 def test_a_network_that_is_not_there_yet_is_looked_for(tmp_path: Path) -> None:
@@ -225,3 +239,52 @@ def test_a_network_that_is_not_there_yet_is_looked_for(tmp_path: Path) -> None:
                 serving.log.until(f"domain={domain} ")
                 until(lambda ear=ear, before=before: len(ear.on("tracked")) > before)
         assert all(line.startswith("time=") for line in serving.end())
+
+
+ETH_P_ALL = 3
+
+
+def interface() -> str | None:
+    """Return a network interface that is up and leads away from this machine."""
+    for _, name in socket.if_nameindex():
+        state = Path(f"/sys/class/net/{name}/operstate")
+        if name != "lo" and state.is_file() and state.read_text().strip() == "up":
+            return name
+    return None
+
+
+def test_nothing_of_it_goes_over_the_network_until_told_so() -> None:
+    """Looked at on the wire; that something is seen when it is told so shows that one would see."""
+    away = interface()
+    try:
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+    except PermissionError:
+        pytest.skip("needs root to look at the wire")
+    if away is None:
+        pytest.skip("there is no network")
+    wire.setblocking(False)
+    ports = range(7400 + 250 * DOMAIN, 7400 + 250 * (DOMAIN + 1))
+
+    found: set[str] = set()
+
+    def seen(where: str) -> bool:
+        """Note the interfaces of this domain's packets; return whether `where` is among them."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet, (name, *_) = wire.recvfrom(65536)
+                head = (packet[0] & 15) * 4
+                port = int.from_bytes(packet[head + 2 : head + 4], "big")
+                if packet[0] >> 4 == 4 and packet[9] == socket.IPPROTO_UDP and port in ports:
+                    found.add(name)
+        return where in found
+
+    for where in ("lo", away):
+        output = Ros2Publisher(Ros2(domain=DOMAIN, interface=where), Flow())
+        output.open()
+        until(lambda where=where: seen(where))
+        until(lambda output=output: output._writers)
+        time.sleep(1)
+        seen(where)
+        output.close()
+        assert found == {"lo"} or where == away
+    wire.close()

@@ -37,9 +37,11 @@ class EmotionMlFile(RotatingFile):
 
     def _append(self, content: bytes) -> None:
         begin = content.index(_BEGIN)
-        size = self._size()
+        size, last = self._size(), len(content) - begin
+        if content[begin:] == os.pread(self._file, last, max(0, size - last)):
+            return  # the present state, told again after a reload
         other = content[:begin] != os.pread(self._file, begin, 0)
-        if size and (other or size + len(content) - begin > self._largest):
+        if size and (other or size + last > self._largest):
             self._turn_over()
             size = 0
         at = max(0, size - len(_END))

@@ -27,9 +27,9 @@ from streamser.outputs.ros4hri import TRACKED, Message, Voice
 WAITING = 256
 """Events that wait while there is no network; then the oldest is dropped and counted."""
 
-DEPTH = 10
-"""Messages of a topic that are kept for a slow subscriber, ROS 2's own default; older ones are
-dropped, for that subscriber alone, and DDS does not tell how many."""
+DEPTH = 100
+"""Messages of a topic that are kept for a slow subscriber; older ones are dropped, for that
+subscriber alone, and DDS does not tell how many."""
 
 PRESENCE = 1.0
 """Seconds between two reports that it listens."""
@@ -45,11 +45,13 @@ CONFIGURATION = """\
 <CycloneDDS><Domain>
 <General><Interfaces><NetworkInterface name={interface} multicast="true"/></Interfaces></General>
 <Discovery>
-<ParticipantIndex>auto</ParticipantIndex><Peers><Peer address="localhost"/></Peers>
+<ParticipantIndex>auto</ParticipantIndex>
+<Peers><Peer address="localhost"/><Peer address="239.255.0.1"/></Peers>
 </Discovery>
 <Tracing><Verbosity>none</Verbosity></Tracing>
 </Domain></CycloneDDS>"""
-"""Of Cyclone DDS: one interface, and participants of this machine found without multicast, too."""
+"""Of Cyclone DDS: one interface; participants are looked for by DDS's own multicast address, and on
+this machine without it, too."""
 
 _log = Log("ros2")
 
@@ -176,7 +178,8 @@ class Ros2Publisher:
 
     def _leave(self) -> None:
         for writer in self._writers.values():
-            with contextlib.suppress(DDSException):
+            # What it raises when a subscriber hangs: cyclonedds means another `Exception` there.
+            with contextlib.suppress(DDSException, AttributeError):
                 writer.wait_for_acks(duration(seconds=FAREWELL / len(self._writers)))
         self._writers.clear()
         self._entities.clear()
