@@ -7,6 +7,7 @@ import contextlib
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -217,6 +218,14 @@ def test_beyond_loopback_a_token_comes_first_and_tls_if_wanted(tmp_path: Path) -
         house.serving.signal(signal.SIGHUP)
         house.serving.log.until("reloaded")
         assert house.say(b'{"type": "describe"}\n') == []
+        context = ssl.create_default_context(cafile=str(cert))
+        with (
+            socket.create_connection(("127.0.0.1", house.port), PATIENCE) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as peer,
+        ):
+            frame = {"type": "user-event", "data": {"name": "token", "data": {"token": TOKEN}}}
+            peer.sendall(json.dumps(frame).encode() + b'\n{"type": "describe"}\n')
+            assert json.loads(peer.makefile().readline())["type"] == "info"
         assert TOKEN not in "".join(house.serving.end())
 
 
