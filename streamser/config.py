@@ -47,15 +47,11 @@ class Streams:
     idle: float = 30.0
     """Seconds without audio after which a stream ends."""
 
-    threads: int = 1
-    """Threads that analyse, each with a network of its own."""
-
     def __post_init__(self) -> None:
         _require(1 <= self.limit <= 10_000, "limit has to be from 1 to 10000")
         _require(0.5 <= self.backlog <= 60, "backlog has to be from 0.5 to 60 seconds")
         _require(1 <= self.speed <= 1000, "speed has to be from 1 to 1000")
         _require(1 <= self.idle <= 3600, "idle has to be from 1 to 3600 seconds")
-        _require(1 <= self.threads <= 64, "threads has to be from 1 to 64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,7 @@ def test_more_streams_than_may_be_are_refused_in_words_until_one_is_over() -> No
     streams = Streams()
     with pytest.raises(StreamsFullError):
         streams.open("test", MONO, Heard())
-    streams.configure(config.Streams(limit=2, threads=2), None, Settings())
+    streams.configure(config.Streams(limit=2), None, Settings())
     heards = [Heard(), Heard()]
     opened = [streams.open("test", MONO, heard) for heard in heards]
     with pytest.raises(StreamsFullError, match="all 2 streams are taken: try again"):

@@ -1,4 +1,4 @@
-"""All streams of the process: so many at once, and the workers that share them."""
+"""All streams of the process: so many at once, and the worker that they share."""
 
 from __future__ import annotations
 
@@ -30,14 +30,18 @@ class StreamTally:
 
 
 class Streams:
-    """Opens streams and gives each to the worker that has the fewest."""
+    """Opens streams; one thread and one network analyse them all.
+
+    (Several threads were slower: they share one interpreter of Python.)
+    """
 
     def __init__(self) -> None:
         self.limits = config.Streams()
         self.model: ModelInfo | None = None
         """What streams to come are analysed with."""
+
         self._wanted: tuple[config.Streams, str | Path | None, Settings] | None = None
-        self._workers: list[Worker] = []
+        self._worker: Worker | None = None
         self._retired: list[Worker] = []
         self._opened = 0
         self._refused = 0
@@ -46,27 +50,27 @@ class Streams:
     def configure(
         self, limits: config.Streams, model: str | Path | None, settings: Settings
     ) -> None:
-        """Have workers for streams to come; the streams that are open go on as they began.
+        """Have a worker for streams to come; the streams that are open go on as they began.
 
         Raises BundleError.
         """
         if self._wanted == (limits, model, settings):
             return
-        bundles = [load(model) for _ in range(limits.threads)]
+        bundle = load(model)
         self.close()
-        self._workers = [Worker(bundle, settings) for bundle in bundles]
-        self.limits, self.model = limits, bundles[0].info
+        self._worker = Worker(bundle, settings)
         self._wanted = limits, model, settings
+        self.limits, self.model = limits, bundle.info
 
     def open(self, kind: str, audio: AudioFormat, deliver: Deliver) -> Stream:
         """Begin a stream. Raises StreamsFullError."""
-        if sum(map(len, self._all())) >= self.limits.limit or not self._workers:
+        worker = self._worker
+        if worker is None or sum(map(len, self._workers())) >= self.limits.limit:
             self._refused += 1
             taken = f"all {self.limits.limit} streams are taken"
             raise StreamsFullError(f"{taken}: try again later, or raise streams.limit")
         self._opened += 1
         feed = Feed(f"{kind}:{self._opened}", audio, backlog=self.limits.backlog)
-        worker = min(self._workers, key=len)
         stream = Stream(feed, deliver, worker.wake)
         worker.add(stream)
         worker.wake(stream)
@@ -74,7 +78,7 @@ class Streams:
 
     def tally(self) -> StreamTally:
         """Return what is counted."""
-        workers = self._all()
+        workers = self._workers()
         return StreamTally(
             open=sum(map(len, workers)),
             refused=self._refused,
@@ -83,16 +87,16 @@ class Streams:
 
     def failure(self) -> str | None:
         """Return why streams cannot go on, if so."""
-        return next(filter(None, (worker.failure() for worker in self._all())), None)
+        return next(filter(None, (worker.failure() for worker in self._workers())), None)
 
     def close(self) -> None:
         """Take no more streams on; those that are open end by themselves."""
-        for worker in self._workers:
-            worker.retire()
-        retired = [*self._retired, *self._workers]
-        self._past_drops += sum(worker.dropped for worker in retired if not len(worker))
-        self._retired = [worker for worker in retired if len(worker)]
-        self._workers, self._wanted = [], None
+        workers = self._workers()
+        if self._worker is not None:
+            self._worker.retire()
+        self._retired = [worker for worker in workers if len(worker)]
+        self._past_drops += sum(w.dropped for w in workers if w not in self._retired)
+        self._worker, self._wanted = None, None
 
-    def _all(self) -> list[Worker]:
-        return [*self._workers, *self._retired]
+    def _workers(self) -> list[Worker]:
+        return [*([] if self._worker is None else [self._worker]), *self._retired]
