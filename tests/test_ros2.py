@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,7 +33,7 @@ from streamser.outputs.ros2 import Ros2Publisher
 from streamser.outputs.ros4hri import EXPRESSIONS, Voice
 from streamser.outputs.rosmessages import Bool, Expression, Header, IdsList, Time, stamp
 
-DOMAIN = 60 + os.getpid() % 40
+DOMAIN = 20 + os.getpid() % 200
 """Hardly anybody else's."""
 
 HRI = {
@@ -185,6 +186,55 @@ def test_a_participant_elsewhere_hears_every_verdict(tmp_path: Path) -> None:
         ):
             assert found[topic]["type"] == kind
             assert "Reliability.Reliable" in found[topic]["qos"]
+
+
+@pytest.mark.skipif(
+    shutil.which("g++") is None or not Path("/usr/include/fastdds").is_dir(),
+    reason="needs apt-get install g++ libfastrtps-dev",
+)
+def test_fast_dds_hears_every_verdict(tmp_path: Path) -> None:
+    """ROS 2's usual middleware, built from its own library; rosbags reads the bytes."""
+    source = Path(__file__).with_name("fastdds_peer.cpp")
+    command = ["g++", "-std=c++17", str(source), "-o", str(tmp_path / "peer"), "-lfastrtps"]
+    subprocess.run([*command, "-lfastcdr"], check=True)
+    robot = subprocess.Popen(
+        [tmp_path / "peer", str(DOMAIN)], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert robot.stdout is not None
+    lines = Lines(robot.stdout)
+    try:
+        lines.until("ready")
+        config = f"[ros2]\ndomain = {DOMAIN}\nvoice = 'ear'\n[socket]\n"
+        with Serving(tmp_path, config) as serving:
+            serving.log.until("part=ros2 msg=open")
+            client = SocketClient(serving.socket_path)
+            lines.until("tracked")
+            time.sleep(1)  # the other topics are matched, too
+            audio = SECOND + speech() + SECOND
+            for begin in range(0, len(audio), len(SECOND)):
+                serving.hear(audio[begin : begin + len(SECOND)])
+                time.sleep(0.1)
+            serving.signal(signal.SIGTERM)
+            client.rest()
+            serving.end()
+        told = [
+            EXPRESSIONS.get(event["label"] or "", "")
+            for event in client.events
+            if event["type"] in ("emotion", "utterance") and event["status"] != "warming_up"
+        ]
+
+        def heard() -> list[Any]:
+            return [
+                STORE.deserialize_cdr(bytes.fromhex(line.split()[1]), "hri_msgs/msg/Expression")
+                for line in list(lines.seen)
+                if line.startswith("rt/humans/voices/ear/expression")
+            ]
+
+        until(lambda: len(heard()) == len(told))
+        assert [message.expression for message in heard()] == told
+    finally:
+        robot.kill()
+        robot.wait()
 
 
 def test_who_hangs_holds_nobody_up_and_who_comes_late_hears_who_is_tracked() -> None:
