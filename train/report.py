@@ -26,8 +26,9 @@ over the folds that were run. Milliseconds are one thread's processor time on an
 network; of the streaming networks for an answer every 240 ms as speech is heard.
 Minutes of training are wall time beside other work on two cores. Where fewer epochs were run than
 the publication's, the table of runs says so: the figure is that of a network still learning.
-Label sets differ (RAVDESS' calm is a class of its own in most published systems, and part of
-neutral in streamser's), so compare rows with that in mind.
+Label sets differ (RAVDESS' calm and EmoDB's boredom are classes of their own in most published
+systems; calm is part of neutral in streamser's, and boredom is left out), so compare rows with that
+in mind.
 """
 
 
@@ -90,7 +91,7 @@ def as_json(found: Sequence[System]) -> list[dict[str, Any]]:
 
 
 def _table(found: Sequence[System]) -> list[str]:
-    columns = ("system", "published", "own: WA", "honest: WA", "honest: UA", "tested on",
+    columns = ("system", "published", "own: WA", "honest: WA", "honest: UA", "epochs", "tested on",
                "parameters", "INT8", "multiply-adds a second", "ms a second")  # fmt: skip
     lines = _header(columns)
     for system in found:
@@ -101,6 +102,7 @@ def _table(found: Sequence[System]) -> list[str]:
             _number(row["own_wa"], "{:.1f}"),
             _number(row["honest_wa"], "{:.1f}"),
             _number(row["honest_ua"], "**{:.1f}**"),
+            row["epochs"],
             ", ".join(row["tested_on"]),
             _number(row["parameters"], "{:,}"),
             _number(row["int8_bytes"], "{:,.0f} KiB", 1 / 1024),
@@ -172,6 +174,7 @@ def _figures(system: System) -> dict[str, Any]:
         "own_ua": mean(system.own, "ua"),
         "honest_wa": mean(system.honest, "wa"),
         "honest_ua": mean(system.honest, "ua"),
+        "epochs": ", ".join(sorted({_epochs(record) for record in results})),
         "tested_on": sorted({corpus for record in results for corpus in record["by_corpus"]}),
         "honest_folds": len(system.honest),
         "seeds": sorted({record["seed"] for record in results}),
@@ -180,6 +183,12 @@ def _figures(system: System) -> dict[str, Any]:
         "multiply_adds_per_second": cost.get("multiply_adds_per_second"),
         "ms_per_second": cost.get("ms_per_second"),
     }
+
+
+def _epochs(record: Record) -> str:
+    """How many were run, and of how many where it was not all of them."""
+    done, planned = record["epochs"], record["epochs_planned"]
+    return f"{done}" if done == planned else f"{done} of {planned}"
 
 
 def _claim(name: str, what: str) -> Any:
