@@ -186,9 +186,9 @@ def _figures(system: System) -> dict[str, Any]:
 
 
 def _epochs(record: Record) -> str:
-    """How many were run, and of how many where it was not all of them."""
+    """How many were run, and of how many where training was not over."""
     done, planned = record["epochs"], record["epochs_planned"]
-    return f"{done}" if done == planned else f"{done} of {planned}"
+    return f"{done}" if record.get("complete", done == planned) else f"{done} of {planned}"
 
 
 def _claim(name: str, what: str) -> Any:

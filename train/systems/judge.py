@@ -14,7 +14,7 @@ from sklearn.metrics import classification_report, confusion_matrix
 from train import networks
 from train.scores import unweighted_recall
 from train.systems import pictures
-from train.systems.fit import Data, Judge, chosen_epoch, fit_network
+from train.systems.fit import Data, Judge, chosen_epoch, ended, fit_network
 from train.systems.run import SystemRun
 
 RESULT = "result.json"
@@ -52,6 +52,7 @@ def evaluate_run(
     result = {
         "epochs": len(history),
         "epochs_planned": run.recipe.fit.epochs,
+        "complete": ended(run.recipe.fit, history),
         "epoch_chosen": chosen_epoch(history, run.sides.choose),
         "seconds": round(sum(line["seconds"] for line in history), 1),
         "parameters": model.count_params(),
