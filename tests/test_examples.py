@@ -202,6 +202,6 @@ def test_a_page_in_a_browser_shows_what_is_said(tmp_path: Path) -> None:
 
 def _text(tools: ClientConnection) -> str:
     """Return what a page shows."""
-    evaluate = {"expression": "document.body.innerText"}
+    evaluate = {"expression": "document.body?.innerText ?? ''"}
     tools.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": evaluate}))
     return json.loads(tools.recv(PATIENCE))["result"]["result"]["value"]
