@@ -24,7 +24,7 @@ pytest.importorskip("cyclonedds", reason="needs pip install cyclonedds (no wheel
 from hypothesis import given
 from hypothesis import strategies as st
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from serving import SECOND, Lines, Serving, SocketClient, speech, until
+from serving import ROOT, SECOND, Lines, Serving, SocketClient, speech, until
 
 from streamser.config import Ros2
 from streamser.events import Emotion, SpeechStarted
@@ -93,6 +93,15 @@ def test_a_stamp_is_that_time(at: datetime) -> None:
     found = stamp(at)
     assert 0 <= found.nanosec < 1_000_000_000
     assert abs(found.sec + found.nanosec / 1e9 - at.timestamp()) < 2e-6
+
+
+def test_without_cyclonedds_it_is_told_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "cyclonedds.py").write_text("raise ImportError('no cyclonedds here')")
+    command = [sys.executable, "-m", "streamser", "serve", "--set", "ros2", "--input", "-"]
+    env = os.environ | {"PYTHONPATH": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT, timeout=60)
+    assert done.returncode == 1
+    assert "pip install 'streamser[ros2]'" in done.stderr.splitlines()[-1]
 
 
 def test_what_fits_no_label_claims_nothing() -> None:
