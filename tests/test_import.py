@@ -39,6 +39,12 @@ def test_import_is_quick_and_loads_nothing_heavy() -> None:
     assert not loaded & (HEAVY | {"numpy", "ai_edge_litert", "webrtcvad", "soundfile", "soxr"})
 
 
+def test_analysis_loads_no_openssl_and_no_mail() -> None:
+    """hashlib and webrtcvad's own module would bring them: 4 MB each."""
+    code = "from streamser import Analyzer, Listener; Analyzer()"
+    assert not modules(code) & {"_hashlib", "email", "hashlib", "webrtcvad"}
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -91,6 +91,17 @@ microphone.close()
 """
 
 
+HOPS = """\
+from pathlib import Path
+from streamser.audio.microphone import Microphone
+microphone = Microphone()
+microphone.open()
+print(*(len(microphone.read(5.0)) for _ in range(12)))
+print("libavcodec" in Path("/proc/self/maps").read_text())
+microphone.close()
+"""
+
+
 class Listening:
     """A process that listens; what it prints, as events."""
 
@@ -361,3 +372,10 @@ def test_a_reader_that_stalls_loses_the_oldest_and_every_sample_is_counted(
     assert heard < 16_000
     assert overruns == 1
     assert (heard + dropped) / 16_000 == pytest.approx(elapsed, abs=0.25)
+
+
+def test_samples_come_in_whole_hops_and_without_a_codec(server: pulse.PulseServer) -> None:
+    """What wakes the process, and what it keeps in memory: ALSA has a plugin that is an encoder."""
+    sizes, codec = run(server, HOPS)
+    assert {int(size) % 1280 for size in sizes.split()} == {0}
+    assert codec == "False"
