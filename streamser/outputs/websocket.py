@@ -12,9 +12,7 @@ from urllib.parse import parse_qs
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame
 from websockets.http11 import Request, Response
-from websockets.protocol import State
 from websockets.typing import Origin
 
 from streamser.config import WebSocket
@@ -22,9 +20,10 @@ from streamser.events import Event, to_json
 from streamser.log import Log
 from streamser.outputs.access import Token, addresses, tls
 from streamser.outputs.audience import Audience, Seat
-from streamser.outputs.door import GRACE, Bucket, Door, dismiss
+from streamser.outputs.door import GRACE, Door, dismiss
+from streamser.outputs.guarded import Guarded
 from streamser.outputs.hearing import read_end, read_start
-from streamser.outputs.intake import LARGEST, Intake, narrow
+from streamser.outputs.intake import LARGEST, Intake
 from streamser.outputs.output import OutputError, Tally
 from streamser.streams.pool import Streams, StreamsFullError
 
@@ -36,15 +35,6 @@ PING = 20.0
 
 STUCK = 30.0
 """Seconds in which a client has to take something."""
-
-CHATTER = (1024.0, 16_384.0)
-"""Bytes a second, and at once, that a listening client may send, handshake and pongs included."""
-
-FRAMES = (500.0, 2000.0)
-"""Frames a second, and at once, that a client who sends audio may send."""
-
-GULP = 4096
-"""Bytes that are looked at before the client is judged again."""
 
 LISTEN, AUDIO = "/", "/audio"
 """Paths: events of this machine's own ear; audio in, and the events of that audio alone."""
@@ -73,7 +63,7 @@ class WebSocketServer:
         self._door = Door(section, self.tally)
         self._streams = streams
         self._intakes: set[Intake] = set()
-        self._connections: set[_Guarded] = set()
+        self._connections: set[Guarded] = set()
         self._server: Server | None = None
 
     async def start(self) -> None:
@@ -90,7 +80,7 @@ class WebSocketServer:
                 origins=[None, *map(Origin, self._section.origins)],
                 process_request=self._admit,
                 create_connection=functools.partial(  # type: ignore[arg-type]
-                    _Guarded, self._door, self.tally, self._connections
+                    Guarded, self._door, self.tally, self._connections
                 ),
                 compression=None,
                 server_header=None,
@@ -142,7 +132,7 @@ class WebSocketServer:
             if not self._section.audio:
                 off = "no audio is taken: set websocket.audio = true\n"
                 return connection.respond(HTTPStatus.NOT_FOUND, off)
-            assert isinstance(connection, _Guarded)
+            assert isinstance(connection, Guarded)
             connection.expect_audio()
         return None
 
@@ -228,67 +218,3 @@ async def _mind(connection: ServerConnection, seat: Seat) -> None:
         await connection.recv()
         await connection.close(1003, "nothing is taken at /: audio goes to /audio")
     seat.end()
-
-
-class _Guarded(ServerConnection):
-    """A connection that came through the door, and that does not talk without end."""
-
-    def __init__(
-        self, door: Door, tally: Tally, inside: set[_Guarded], *args: Any, **options: Any
-    ) -> None:
-        super().__init__(*args, **options)
-        self._door = door
-        self._tally = tally
-        self._everybody = inside
-        self._chatter: Bucket | None = Bucket(*CHATTER)
-        self._frames = Bucket(*FRAMES)
-        self._inside = False
-        self._ending: asyncio.Task[None] | None = None
-
-    def expect_audio(self) -> None:
-        """Count frames instead of bytes from now on.
-
-        Audio that nobody takes waits in the network; so do the answers to pings behind it.
-        """
-        narrow(self.transport)
-        self._chatter = None
-        self.ping_timeout = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._inside = self._door.enter()
-        if self._inside:
-            self._everybody.add(self)
-            super().connection_made(transport)
-        elif isinstance(transport, asyncio.Transport):
-            transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        if self._chatter is not None and not self._chatter.take(len(data)):
-            self._hang_up("more than a listener may say: audio goes to /audio")
-        for begin in range(0, len(data), GULP):
-            if self._ending is not None or self.transport.is_closing():
-                self.transport.pause_reading()
-                return
-            super().data_received(data[begin : begin + GULP])
-
-    def process_event(self, event: Any) -> None:
-        if isinstance(event, Frame) and not self._frames.take():
-            self._hang_up("too many frames: send 100 ms of audio in each")
-        else:
-            super().process_event(event)
-
-    def _hang_up(self, reason: str) -> None:
-        """Say why, unless goodbye is said already, and hear nothing more."""
-        if self.protocol.state is State.CONNECTING:
-            self.transport.abort()
-        elif self._ending is None:
-            self._ending = self.loop.create_task(self.close(1008, reason))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._inside:
-            return
-        self._door.leave()
-        self._everybody.remove(self)
-        if self.response is None or self.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._tally.refused += 1
-        super().connection_lost(exc)
