@@ -176,7 +176,8 @@ class Daemon:
         if self._flow.ready:
             self._notifier.ready()
             self._notifier.feed()
-            self._notifier.status(f"listening to {self._source}")
+            ear = "clients" if self._source == NOTHING else self._source
+            self._notifier.status(f"listening to {ear}")
         elif self._flow.lost:
             self._notifier.status(f"no audio from {self._source}; looking for it")
 

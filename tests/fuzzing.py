@@ -6,7 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-INPUTS = int(os.environ.get("STREAMSER_FUZZ", "250"))
+INPUTS = int(os.environ.get("STREAMSER_FUZZ", "150"))
 
 fuzz = settings(
     max_examples=INPUTS, deadline=None, suppress_health_check=list(HealthCheck), database=None
