@@ -54,9 +54,10 @@ class RingBuffer:
         self._claimed = end
         kept = samples[-self.capacity :]
         start = (end - len(kept)) % self.capacity
-        head = min(len(kept), self.capacity - start)
-        self._data[start : start + head] = kept[:head]
-        self._data[: len(kept) - head] = kept[head:]
+        head = self.capacity - start
+        self._data[start : start + len(kept)] = kept[:head]
+        if head < len(kept):
+            self._data[: len(kept) - head] = kept[head:]
         self._written = end
         if end >= self._wanted:
             self._ring_bell()
@@ -75,11 +76,10 @@ class RingBuffer:
         first = max(self._taken, written - self.capacity)
         if most is not None:
             written = min(written, first + most)
-        out = np.empty(written - first, dtype=np.int16)
         start = first % self.capacity
-        head = min(len(out), self.capacity - start)
-        out[:head] = self._data[start : start + head]
-        out[head:] = self._data[: len(out) - head]
+        out = self._data[start : start + written - first].copy()
+        if rest := written - first - len(out):
+            out = np.concatenate([out, self._data[:rest]])
         whole = min(max(first, self._claimed - self.capacity), written)
         if lost := whole - self._taken:
             self.dropped += lost

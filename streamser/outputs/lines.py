@@ -17,12 +17,15 @@ class LineWriter:
         """`give_up` is asked while a full pipe blocks; once it says yes, lines are discarded."""
         self._stream = stream
         self._give_up = give_up
-        self._poll: select.poll | None = None
+        self._room: select.poll | None = None
+        self._loss: select.poll | None = None
         try:
-            self._poll = select.poll()
-            self._poll.register(stream.fileno(), select.POLLOUT)
+            room, loss = select.poll(), select.poll()
+            room.register(stream.fileno(), select.POLLOUT)
+            loss.register(stream.fileno(), 0)  # errors are told unasked
         except (OSError, AttributeError):  # not a file, or a system without poll
-            self._poll = None
+            return
+        self._room, self._loss = room, loss
 
     def write(self, line: str) -> None:
         """Write one line and hand it to the system. Raises OSError."""
@@ -34,9 +37,7 @@ class LineWriter:
 
     def reader_gone(self) -> bool:
         """Return whether the other end of the pipe was closed; nothing is written to find out."""
-        if self._poll is None:
-            return False
-        return any(state & select.POLLERR for _, state in self._poll.poll(0))
+        return self._loss is not None and bool(self._loss.poll(0))
 
     def _ready(self, milliseconds: int) -> bool:
-        return self._poll is None or bool(self._poll.poll(milliseconds))
+        return self._room is None or bool(self._room.poll(milliseconds))
