@@ -167,10 +167,10 @@ def test_a_participant_elsewhere_hears_every_verdict(tmp_path: Path) -> None:
         serving.signal(signal.SIGTERM)
         client.rest()
         serving.end()
-        until(lambda: robot.on("tracked")[-1]["ids"] == [])
-
         told = [e for e in client.events if e["type"] in ("emotion", "utterance")]
         told = [event for event in told if event["status"] != "warming_up"]
+        until(lambda: len(robot.on("ear/expression")) >= len(told))
+        until(lambda: robot.on("tracked")[-1]["ids"] == [])
         heard = robot.on("ear/expression")
         assert len(heard) == len(told) > 20
         for event, message in zip(told, heard, strict=True):
@@ -182,10 +182,10 @@ def test_a_participant_elsewhere_hears_every_verdict(tmp_path: Path) -> None:
             if event["label"] is not None:
                 assert abs(message["valence"] - event["valence"]) < 1e-5
                 assert abs(message["confidence"] - event["confidence"]) < 1e-5
+        until(lambda: robot.on("ear/is_speaking")[-1]["data"] is False)
         speaking = [message["data"] for message in robot.on("ear/is_speaking")]
         spoken = [e["type"] for e in client.events if e["type"] in ("speech.started", "utterance")]
         assert speaking[: len(spoken)] == [kind == "speech.started" for kind in spoken]
-        assert speaking[-1] is False
 
         found = {m["found"]: m for m in robot.heard if "found" in m}
         for topic, kind in (
