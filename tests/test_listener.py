@@ -84,6 +84,7 @@ class Ear:
 
     model = Model()
     level_dbfs = None
+    profile = None
 
     def __init__(self, session: Session) -> None:
         self.samples = 0
