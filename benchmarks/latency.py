@@ -1,13 +1,16 @@
 """How long after its last sample an event is there: from a (virtual) microphone to a pipe's reader.
 
-    python -m benchmarks.latency [--seconds 100] [--json FILE]
+    python -m benchmarks.latency [--sessions 4] [--block 20] [--json FILE]
 
-`streamser listen` hears the bundled clip, played over and over; a bare recorder (parec) hears the
-same microphone. An event's `t` is the end of its evidence on the session's sample clock. Which
-sample of the recording that is, is found by analysing the recording from every possible start until
-the events are those that came: same samples, same events. When that sample was captured, the
-recording tells: the device's clock is the line that the recorder's earliest blocks touch, so what
-the recorder waits for is not taken off. Latency is from there to the line at the pipe's reader.
+`streamser listen` hears the bundled clip; a bare recorder (parec) hears the same microphone. An
+event's `t` is the end of its evidence on the session's sample clock. Which sample of the recording
+that is, is found by analysing the recording from every possible start until the events are those
+that came: same samples, same events. When that sample was captured, the recording tells: the
+device's clock is the line that the recorder's earliest blocks touch, so what the recorder waits for
+is not taken off. Latency is from there to the line at the pipe's reader.
+
+The sound server gives out what it captured in blocks, of 20 ms here; where a hop ends within one
+differs from session to session, so there are several, each with a process of its own.
 
 Debian: apt-get install libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins
 """
@@ -56,57 +59,61 @@ def main() -> int:
     """Measure and print; 1 without the virtual microphone, or where audio was lost."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.latency")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--seconds", type=float, default=100.0, help="of speech and pauses")
+    parser.add_argument("--sessions", type=int, default=4)
+    parser.add_argument("--block", type=int, default=20, help="milliseconds that the server gives")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all latencies there")
     args = parser.parse_args()
     if reason := missing():
         print(f"benchmarks.latency: {reason}", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory() as folder:
-        recorder, events = session(Path(folder), args.seconds)
-    if any(arrived.event.get("dropped_s", 0) for arrived in events):
-        print("benchmarks.latency: audio was lost; the machine is too busy", file=sys.stderr)
-        return 1
-    told = [arrived for arrived in events if arrived.event["type"] in TOLD]
-    first = recorder.locate(told)
-    latencies = {
-        kind: [
-            1000 * (arrived.at - recorder.captured(first + arrived.event["t"] * SAMPLE_RATE))
-            for arrived in told
-            if arrived.event["type"] == kind
-        ]
-        for kind in TOLD
-    }
-    latencies["all"] = [ms for kind in TOLD for ms in latencies[kind]]
-    latencies["bare recorder"] = recorder.delays()
+    found: dict[str, list[float]] = {}
+    for _ in range(args.sessions):
+        with tempfile.TemporaryDirectory() as folder:
+            recorder, events = session(Path(folder), args.block)
+        if any(arrived.event.get("dropped_s", 0) for arrived in events):
+            print("benchmarks.latency: audio was lost; the machine is too busy", file=sys.stderr)
+            return 1
+        for kind, ms in latencies(recorder, events).items():
+            found.setdefault(kind, []).extend(ms)
     print(f"{'ms after the last sample':<26}{'n':>6}" + "".join(f"{f'p{q}':>9}" for q in QUANTILES))
-    for kind, ms in latencies.items():
+    for kind, ms in found.items():
         cells = "".join(f"{value:9.1f}" for value in np.percentile(ms, QUANTILES))
         print(f"{kind:<26}{len(ms):6}{cells}")
     if args.json:
-        rounded = {kind: np.round(ms, 2).tolist() for kind, ms in latencies.items()}
-        args.json.write_text(json.dumps({"machine": asdict(machine()), "ms": rounded}) + "\n")
+        rounded = {kind: np.round(ms, 2).tolist() for kind, ms in found.items()}
+        told = {"machine": asdict(machine()), "block_ms": args.block, "ms": rounded}
+        args.json.write_text(json.dumps(told) + "\n")
     return 0
 
 
-def session(folder: Path, seconds: float) -> tuple[Recorder, list[Arrived]]:
-    """Listen and record for a while; return what was recorded, and the events."""
+def latencies(recorder: Recorder, events: list[Arrived]) -> dict[str, list[float]]:
+    """Return the milliseconds from last sample to line, by type of event, and the recorder's."""
+    told = [arrived for arrived in events if arrived.event["type"] in TOLD]
+    first = recorder.locate(told)
+    found: dict[str, list[float]] = {kind: [] for kind in (*TOLD, "all")}
+    for arrived in told:
+        captured = recorder.captured(first + arrived.event["t"] * SAMPLE_RATE)
+        for kind in (arrived.event["type"], "all"):
+            found[kind].append(1000 * (arrived.at - captured))
+    return found | {"bare recorder": recorder.delays()}
+
+
+def session(folder: Path, block: int) -> tuple[Recorder, list[Arrived]]:
+    """Listen and record while the clip is played; return what was recorded, and the events."""
     clip = np.concatenate(list(read_recording(demo_clip())))
-    rounds = max(1, round(seconds * SAMPLE_RATE / clip.size))
-    soundfile.write(folder / "speech.wav", np.tile(clip, rounds), SAMPLE_RATE)
+    soundfile.write(folder / "speech.wav", clip, SAMPLE_RATE)
     with ExitStack() as stack:
         server = PulseServer(folder, SAMPLE_RATE)
         stack.callback(server.kill)
         server.start()
-        recorder = Recorder(server)
+        recorder = Recorder(server, block)
         command = [sys.executable, "-m", "streamser", "listen"]
         listening = subprocess.Popen(command, env=server.env, stdout=subprocess.PIPE)
         events: list[Arrived] = []
         reader = threading.Thread(target=lambda: events.extend(arrivals(listening)))
         reader.start()
         time.sleep(3.0)
-        play = ["paplay", "--device=mic", str(folder / "speech.wav")]
-        subprocess.run(play, env=server.env, check=True)
+        server.play(folder / "speech.wav")
         time.sleep(1.0)
         listening.terminate()
         reader.join()
@@ -123,11 +130,14 @@ def arrivals(listening: subprocess.Popen[bytes]) -> Iterator[Arrived]:
 
 
 class Recorder:
-    """Records the microphone, and notes when each piece came."""
+    """Records the microphone, and notes when each piece came.
 
-    def __init__(self, server: PulseServer) -> None:
+    It asks for pieces of `block` milliseconds; the server then gives everybody no larger ones.
+    """
+
+    def __init__(self, server: PulseServer, block: int) -> None:
         command = ["parec", "--device=mic.monitor", "--raw", "--format=s16le", "--channels=1"]
-        command += [f"--rate={SAMPLE_RATE}", "--latency-msec=40"]
+        command += [f"--rate={SAMPLE_RATE}", f"--latency-msec={block}"]
         self._process = subprocess.Popen(command, env=server.env, stdout=subprocess.PIPE, bufsize=0)
         self._pieces: list[bytes] = []
         self._at: list[float] = []
