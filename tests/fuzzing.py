@@ -6,8 +6,17 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-INPUTS = int(os.environ.get("STREAMSER_FUZZ", "150"))
 
-fuzz = settings(
-    max_examples=INPUTS, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
+def inputs(default: int) -> settings:
+    """Return settings for so many inputs, unless another number is asked for."""
+    return settings(
+        max_examples=int(os.environ.get("STREAMSER_FUZZ", default)),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
+
+
+fuzz = inputs(150)
+fuzz_a_door = inputs(40)
+"""Over real connections, some of which end only with a timeout."""

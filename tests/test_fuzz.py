@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import fuzz
+from fuzzing import fuzz, fuzz_a_door
 from hypothesis import given
 from hypothesis import strategies as st
 from serving import PATIENCE, until
@@ -402,7 +402,7 @@ HTTP = st.one_of(
 
 
 def door(name: str, inputs: st.SearchStrategy[bytes]) -> Callable[..., None]:
-    @fuzz
+    @fuzz_a_door
     @given(said=inputs)
     def test(said: bytes, house: House, caplog: pytest.LogCaptureFixture) -> None:
         with bounded():

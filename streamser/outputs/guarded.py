@@ -20,6 +20,9 @@ CHATTER = (1024.0, 16_384.0)
 FRAMES = (500.0, 2000.0)
 """Frames a second, and at once, that a client who sends audio may send."""
 
+HASTE = 0.5
+"""Seconds in which one who is hung up on may read why."""
+
 GULP = 4096
 """Bytes that are looked at before the client is judged again."""
 
@@ -77,6 +80,7 @@ class Guarded(ServerConnection):
             self.transport.abort()
         elif self._ending is None:
             self._tally.refused += 1
+            self.close_timeout = HASTE
             self._ending = self.loop.create_task(self.close(1008, reason))
 
     def connection_lost(self, exc: Exception | None) -> None:
