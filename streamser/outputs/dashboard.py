@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from streamser.outputs import timeline, verdict
 from streamser.outputs.palette import (
     GREEN,
@@ -33,6 +35,7 @@ def render(state: State, width: int, height: int, glyphs: Glyphs = UNICODE) -> l
     return [fit(((" " * margin, ""), *line), width) for line in picture]
 
 
+@functools.lru_cache(maxsize=128)  # most lines stay as they were in the picture before
 def fit(line: Line, width: int) -> Line:
     """Cut or pad the line to `width` cells, wide characters counted as two."""
     from rich.cells import cell_len, set_cell_size

@@ -47,22 +47,27 @@ class Timeline:
         """
         duration = SECONDS / width
         newest = int(now / duration)
+        spans = list(self._spans)
         cells: list[Mark | str] = []
-        for index in range(newest - width + 1, newest + 1):
+        for index in range(newest, newest - width, -1):
             begin = index * duration
-            mark = self._longest(begin, begin + duration)
+            while spans and spans[-1][0] >= begin + duration:
+                spans.pop()
+            mark = _longest(spans, begin, begin + duration)
             cells.append(mark or ("silence" if index >= 0 else "before"))
-        return cells
+        return cells[::-1]
 
-    def _longest(self, begin: float, end: float) -> Mark | None:
-        best, best_overlap = None, 0.0
-        for span_start, span_end, mark in reversed(self._spans):
-            if span_end <= begin:
-                break
-            overlap = min(end, span_end) - max(begin, span_start)
-            if overlap > best_overlap:
-                best, best_overlap = mark, overlap
-        return best
+
+def _longest(spans: list[tuple[float, float, Mark]], begin: float, end: float) -> Mark | None:
+    """Return the mark that most of the time from `begin` to `end` has; the newest span is last."""
+    best, best_overlap = None, 0.0
+    for span_start, span_end, mark in reversed(spans):
+        if span_end <= begin:
+            break
+        overlap = min(end, span_end) - max(begin, span_start)
+        if overlap > best_overlap:
+            best, best_overlap = mark, overlap
+    return best
 
 
 def row(cells: list[Mark | str], ink: Mapping[str, Ink], glyphs: Glyphs) -> Line:
