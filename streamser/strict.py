@@ -98,9 +98,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise ValueError(f"{where} has to be an object")
-        return {
-            key: _convert(arguments[1], x, f"{where}.{shown(key)}") for key, x in value.items()
-        }
+        return {key: _convert(arguments[1], x, f"{where}.{shown(key)}") for key, x in value.items()}
     return _scalar(hint, value, where)
 
 

@@ -89,7 +89,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, told: s
 
 
 def test_the_line_is_found_in_the_longest_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="line 32002: socket.pth is not"):
+    with pytest.raises(ConfigError, match=r"line 32002: socket\.pth is not"):
         load(tmp_path, "[socket]\n" + "#\n" * 32_000 + "pth = 1\n")
 
 
