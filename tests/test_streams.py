@@ -118,6 +118,22 @@ def test_a_full_backlog_loses_its_oldest_audio_and_says_so() -> None:
     assert heard.events[-1].t == 3.0  # time goes on over what was lost
 
 
+@given(pieces=st.lists(st.tuples(st.integers(1, 1600), st.booleans()), max_size=80))
+def test_who_waits_while_it_is_full_loses_nothing(pieces: list[tuple[int, bool]]) -> None:
+    feed = Feed("test:1", MONO, backlog=0.5)
+    put = read = 0
+    for size, turn in pieces:
+        if not feed.full:
+            feed.put(bytes(2 * size))
+            put += size
+        if turn:
+            read += len(feed.read(0.0) if put else [])
+    feed.end()
+    while (samples := feed.read(0.0)) is not None:
+        read += len(samples)
+    assert read == put and feed.dropped == 0
+
+
 def test_streams_do_not_hear_each_other_and_none_waits_for_the_greedy() -> None:
     streams = Streams()
     streams.configure(config.Streams(limit=4, backlog=60.0), None, Settings())

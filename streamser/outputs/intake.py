@@ -23,8 +23,8 @@ WAITING = 1 << 16
 LEAST = 0.005
 """Seconds of audio that a message counts as, at least: many small ones cost more than few."""
 
-PIECE = 0.25
-"""Seconds of a long message that are taken at once."""
+PIECE = 0.1
+"""Seconds of a long message that are taken at once: less than a `Feed` has room for until full."""
 
 GLANCE = 0.05
 """Seconds after which is looked again whether more may be taken."""

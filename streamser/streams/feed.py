@@ -48,7 +48,7 @@ class Feed:
 
     @property
     def full(self) -> bool:
-        """Whether what is put now may push out what waits."""
+        """Whether 160 ms more may push out what waits."""
         return self._ring.waiting > self._ring.capacity - self._slice
 
     @property
