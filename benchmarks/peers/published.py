@@ -31,8 +31,10 @@ SYSTEMS = (
     "ser-2d-cnn",
     "deep-emotion-1d",
     "ravdess-cnn",
-    "deepemo-shallow",
 )
+
+LARGE = "deepemo-shallow"
+"""200 million parameters; converted only, since Keras beside it takes 8 GB."""
 
 LIGHT = "light-sernet"
 """The one that was published in INT8."""
@@ -48,6 +50,7 @@ def peers(samples: Samples) -> list[Peer]:
     return [
         *(as_published(name, samples) for name in SYSTEMS),
         *(as_tflite(name, samples, int8=False) for name in SYSTEMS),
+        as_tflite(LARGE, samples, int8=False),
         as_tflite(LIGHT, samples, int8=True),
     ]
 
