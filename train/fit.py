@@ -20,6 +20,7 @@ from streamser.analysis.hops import HOP_SECONDS
 from streamser.analysis.normaliser import Normaliser
 from streamser.model.manifest import NormaliserStatistics
 from train.batches import Batch, Examples, Front, TrainingBatches, whole_clips
+from train.experiment import WEIGHTS
 from train.features import SPEEDS, FeatureCache, to_mfcc
 from train.network import Network
 from train.recipe import Recipe
@@ -102,7 +103,9 @@ def fit(
             history.write(json.dumps(report) + "\n")
         print(json.dumps(report), flush=True)
         trainer.save(number + 1)
-    trainer.averaged.save_weights(folder / "clip.weights.h5")
+    if begin is not None:
+        trainer.keep(begin, recipe.fit.kept)
+    trainer.averaged.save_weights(folder / WEIGHTS)
     return load_fitted(recipe, folder)
 
 
@@ -112,7 +115,7 @@ def load_fitted(recipe: Recipe, folder: Path) -> Fitted:
     statistics = json.loads((folder / "normaliser.json").read_text())
     network = Network(recipe.network, n_labels=len(recipe.labels))
     model = network.clip_model()
-    model.load_weights(folder / "clip.weights.h5")
+    model.load_weights(folder / WEIGHTS)
     settings = NormaliserStatistics(
         mean=tuple(statistics["mean"]),
         scale=tuple(statistics["scale"]),
@@ -172,6 +175,16 @@ class _Trainer:
         for slow, fast in zip(self.averaged.weights, self.model.weights, strict=True):
             if slow.dtype == "float32":
                 slow.value.assign(keep * slow.value + (1.0 - keep) * fast.value)
+
+    def keep(self, begin: Path, share: float) -> None:
+        """Blend the averaged weights with those in a file, so that nothing they knew is lost."""
+        learnt = self.averaged.get_weights()
+        self.averaged.load_weights(begin)
+        known = self.averaged.get_weights()
+        blended = [
+            share * old + (1.0 - share) * new for old, new in zip(known, learnt, strict=True)
+        ]
+        self.averaged.set_weights(blended)
 
     def restore(self, folder: Path) -> int:
         self._passes = tf.Variable(0, dtype=tf.int64)

@@ -73,6 +73,9 @@ class FitSettings:
     after: str | None = None
     """Recipe whose run gives the first weights: the same network, split and seed."""
 
+    kept: float = 0.0
+    """Share of those first weights in the result (WiSE-FT, Wortsman et al., CVPR 2022)."""
+
     passes: int = 40
     draws: int = 14_000
     """Clips per pass, drawn by corpus, then by emotion."""
