@@ -153,6 +153,7 @@ class Recorder:
     def stop(self) -> None:
         """End the recording."""
         self._process.terminate()
+        self._process.wait()
         self._thread.join()
         self._samples = np.frombuffer(b"".join(self._pieces), np.int16)
         ends = np.cumsum([len(piece) for piece in self._pieces]) / (2 * SAMPLE_RATE)

@@ -20,7 +20,7 @@ import numpy as np
 RESULTS = Path(__file__).parent / "results"
 
 WIDTH = 760
-LEFT, RIGHT = 290, 110
+LEFT, RIGHT = 310, 150
 """What labels and figures take beside the bars."""
 
 ROW = 22
@@ -29,7 +29,7 @@ STYLE = """\
 <style>
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .faint { fill: #6e7781; font-size: 11px }
-.own { fill: #0a7d5a } .other { fill: #8c959f } .line { stroke: #d0d7de }
+.own { fill: #0a7d5a } .other { fill: #8c959f } .cold { opacity: 0.4 } .line { stroke: #d0d7de }
 .curve { fill: none; stroke: #0a7d5a; stroke-width: 2 }
 .bare { fill: none; stroke: #8c959f; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
@@ -49,14 +49,14 @@ def main() -> None:
 
 
 def cost(rows: list[dict[str, Any]]) -> str:
-    """Return bars of the cold costs, cheapest first within each kind."""
+    """Return bars of the costs, cheapest first within each kind: hot, and behind it cold."""
     titles = {
         "emotion": "an emotion every 240 ms",
         "voice": "what else listens all the time",
         "features": "features alone",
     }
-    costs = [row["cold"]["median"] for row in rows]
-    low, high = 10 ** math.floor(math.log10(min(costs))), 10 ** math.ceil(math.log10(max(costs)))
+    hot = [row["hot"]["median"] for row in rows]
+    low, high = 10 ** math.floor(math.log10(min(hot))), 10 ** math.ceil(math.log10(max(hot)))
     plot = WIDTH - LEFT - RIGHT
 
     def x(ms: float) -> float:
@@ -67,14 +67,17 @@ def cost(rows: list[dict[str, Any]]) -> str:
         y += ROW
         drawn.append(text(0, y - 6, title, "faint"))
         chosen = [row for row in rows if row["kind"] == kind]
-        for row in sorted(chosen, key=lambda row: float(row["cold"]["median"])):
-            ms = row["cold"]["median"]
-            colour = "own" if row["name"].startswith("streamser") else "other"
+        for row in sorted(chosen, key=lambda row: float(row["hot"]["median"])):
+            warm, cold = row["hot"]["median"], row["cold"]["median"]
+            colour = "own" if row["name"] in ("streamser", "streamser's MFCC alone") else "other"
+            end, ratio = max(x(warm), x(cold)), warm / hot[0]
+            times = f"x {ratio:.0f}" if ratio >= 10 else f"x {ratio:.1f}"
             drawn += [
                 text(LEFT - 8, y + 14, row["name"], anchor="end"),
-                f'<rect class="{colour}" x="{LEFT}" y="{y + 3:.1f}" width="{x(ms) - LEFT:.1f}"'
-                f' height="{ROW - 6}"/>',
-                text(x(ms) + 6, y + 14, f"{ms:.3g} ms · {ms / costs[0]:.2g} x", "faint"),
+                bar(f"{colour} cold", y, x(cold)),
+                bar(colour, y, x(warm)),
+                text(end + 6, y + 14, f"{warm:.3g} to {cold:.3g} ms", "faint"),
+                text(WIDTH, y + 14, times, "faint", anchor="end"),
             ]
             y += ROW
     ticks = []
@@ -83,7 +86,7 @@ def cost(rows: list[dict[str, Any]]) -> str:
         ticks.append(vertical(x(decade), 30, y))
         ticks.append(text(x(decade), y + 16, f"{decade:g} ms", "faint", anchor="middle"))
         decade *= 10
-    heading = text(0, 14, "Processor time per second of speech, one core, cold caches (log scale)")
+    heading = text(0, 14, "Processor time per second of speech, one core: hot to cold caches (log)")
     return svg(y + 24, [heading, *ticks, *drawn])
 
 
@@ -127,6 +130,12 @@ def text(x: float, y: float, content: str, colour: str = "", *, anchor: str = "s
         f'<text class="{colour}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
         f"{escape(content)}</text>"
     )
+
+
+def bar(colour: str, y: float, end: float) -> str:
+    """Return a bar from the left to `end`."""
+    size = f'width="{max(0.0, end - LEFT):.1f}" height="{ROW - 6}"'
+    return f'<rect class="{colour}" x="{LEFT}" y="{y + 3:.1f}" {size}/>'
 
 
 def vertical(x: float, top: float, bottom: float) -> str:
