@@ -38,18 +38,12 @@ class Microphone:
     """A daemon that hears a real microphone, and a client of it."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
+        self._options = folder, options
         (folder / "pulse").mkdir()
         self.server = pulse.PulseServer(folder / "pulse", 16_000)
-        self.server.start()
         samples, rate = soundfile.read(demo_clip(), dtype="int16", frames=72_000)
         self._sentence = folder / "sentence.wav"
         soundfile.write(self._sentence, samples, rate)
-        names = ("PULSE_SERVER", "ALSA_CONFIG_PATH", "HOME")
-        env = {name: self.server.env[name] for name in names} | options.pop("env", {})
-        self.serving = Serving(folder, "[socket]", mic="mic", env=env, **options)
-        self.serving.log.until("session started")
-        self.client = SocketClient(self.serving.socket_path)
-        self.serving.notified("READY=1")
 
     def speaks(self) -> None:
         """Play a sentence, and wait until it was heard."""
@@ -72,11 +66,22 @@ class Microphone:
         self.serving.end()
 
     def __enter__(self) -> Microphone:
+        folder, options = self._options
+        names = ("PULSE_SERVER", "ALSA_CONFIG_PATH", "HOME")
+        env = {name: self.server.env[name] for name in names} | options.pop("env", {})
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.server.kill)
+            self.server.start()
+            serving = Serving(folder, "[socket]", mic="mic", env=env, **options)
+            self.serving = stack.enter_context(serving)
+            self.serving.log.until("session started")
+            self.client = SocketClient(self.serving.socket_path)
+            self.serving.notified("READY=1")
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self.serving.__exit__(*raised)
-        self.server.kill()
+        self._stack.close()
 
 
 SWAPPED = """\
