@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +18,7 @@ from streamser import config
 from streamser.analysis.analyzer import Analyzer
 from streamser.analysis.settings import Settings
 from streamser.events import Event, Health, SessionEnded, SessionStarted, Utterance, as_dict
+from streamser.listener import Listener
 from streamser.model.bundle import load
 from streamser.streams.feed import Feed
 from streamser.streams.format import AudioFormat
@@ -90,6 +93,29 @@ def test_whatever_the_messages_the_events_are_those_of_the_whole(
     assert isinstance(first, SessionStarted) and first.source == "test:1"
     assert isinstance(last, SessionEnded) and last.reason == "end of input"
     assert heard.over.is_set()
+
+
+@pytest.mark.parametrize("how", ["end", "stop", "abandon", "fail"])
+def test_a_stream_that_is_over_frees_its_analysis_at_once(how: str) -> None:
+    heard = Heard()
+    stream = Stream(Feed("test:1", MONO, backlog=1.0), heard, lambda stream: None)
+    stream.put(SPEECH[:32_000])
+    stream.turn(BUNDLE, Settings())
+    [listener] = [obj for obj in gc.get_referents(stream) if isinstance(obj, Listener)]
+    freed = weakref.ref(listener)
+    del listener
+    if how == "fail":
+        stream.fail()
+    else:
+        stream.stop("test") if how == "stop" else getattr(stream, how)()
+    gc.disable()
+    try:
+        while not stream.over:
+            stream.turn(BUNDLE, Settings())
+        assert freed() is None
+        assert heard not in gc.get_referents(stream)
+    finally:
+        gc.enable()
 
 
 def test_another_rate_is_resampled_to_the_last_sample() -> None:
