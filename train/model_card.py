@@ -13,6 +13,7 @@ from train.corpora import CORPORA
 from train.corpora.clip import EMOTIONS
 from train.experiment import Experiment
 from train.figures import emotions
+from train.recipe import FitSettings
 
 TERMS = {
     True: "Some of these licences forbid commercial use, so the weights may not be used for it.",
@@ -46,7 +47,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         split_hash=experiment.split.hash[:12],
         seed=experiment.seed,
         clips=", ".join(f"{len(c)} {side}" for side, c in experiment.split.sides.items()),
-        passes=experiment.recipe.fit.passes,
+        training=_training(experiment.recipe.fit),
         corpora="\n".join(_row(name, row) for name, row in rows.items() if name != "mean"),
         mean="| **mean of speech corpora** | | **{ua:.1f}** | {ua_open:.1f} | {wa:.1f} | |".format(
             **rows["mean"]
@@ -120,6 +121,13 @@ def draw_confusion(counts: np.ndarray, names: list[str], path: Path) -> None:
         axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
+
+
+def _training(settings: FitSettings) -> str:
+    last = f"{settings.passes} passes, weights of the last one"
+    if settings.after is None:
+        return last
+    return f"{last}, after {settings.after}, whose weights make {settings.kept:.0%} of these"
 
 
 def _pyplot() -> Any:
