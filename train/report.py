@@ -26,8 +26,8 @@ over the folds that were run. Milliseconds are one thread's processor time on an
 network; of the streaming networks for an answer every 240 ms as speech is heard.
 A corpus in brackets is the only one that this network was trained on, whatever the published figure
 is for. *In INT8* is the own figure of the network quantised after training, on its features as they
-are. Minutes of training are wall time beside other work on two cores. Where fewer epochs were run than
-the publication's, the table of runs says so: the figure is that of a network still learning.
+are. Minutes of training are wall time beside other work on two cores. Where fewer epochs were run
+than the publication's, the table says so: the figure is that of a network still learning.
 Label sets differ (RAVDESS' calm and EmoDB's boredom are classes of their own in most published
 systems; calm is part of neutral in streamser's, and boredom is left out), so compare rows with that
 in mind.
