@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import tracemalloc
 from collections.abc import Iterator
 
@@ -10,6 +11,12 @@ import events_schema
 import pytest
 
 from streamser.events import E, Session, as_dict
+
+
+def pytest_configure() -> None:
+    """Let signals end what the tests start, also where nohup or a shell's `&` started the tests."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
