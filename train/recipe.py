@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +15,7 @@ from streamser.model.manifest import Features
 
 RECIPES = Path(__file__).parent / "recipes"
 T = TypeVar("T")
+Table = dict[str, Any]
 
 
 class RecipeError(Exception):
@@ -149,14 +152,15 @@ def load_recipe(name: str) -> Recipe:
         "augment": AugmentSettings,
         "fit": FitSettings,
     }
-    for section, kind in sections.items():
-        table[section] = _build(kind, table.get(section, {}), f"{path}: [{section}]")
+    for title, kind in sections.items():
+        table[title] = section(kind, table.get(title, {}), f"{path}: [{title}]")
     if "labels" in table:
         table["labels"] = tuple(table["labels"])
-    return _build(Recipe, table, str(path))
+    return section(Recipe, table, str(path))
 
 
-def _build(kind: type[T], table: dict[str, Any], where: str) -> T:
+def section(kind: type[T], table: Table, where: str) -> T:
+    """Return a table of a recipe as the dataclass `kind`. Raises RecipeError for a wrong key."""
     known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(table) - known):
         raise RecipeError(f"{where}: no such key: {', '.join(unknown)}")
@@ -165,3 +169,13 @@ def _build(kind: type[T], table: dict[str, Any], where: str) -> T:
         return kind(**frozen)
     except TypeError as error:
         raise RecipeError(f"{where}: {error}") from None
+
+
+def call(function: Callable[..., T], settings: Table, *given: Any, where: str) -> T:
+    """Call `function` with what a recipe sets, `name` aside. Raises RecipeError for a wrong key."""
+    keywords = {key: value for key, value in settings.items() if key != "name"}
+    try:
+        inspect.signature(function).bind(*given, **keywords)
+    except TypeError as error:
+        raise RecipeError(f"{where}: {settings['name']}: {error}") from None
+    return function(*given, **keywords)

@@ -10,8 +10,7 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from train.recipe import RecipeError
-from train.systems.recipe import call
+from train.recipe import RecipeError, call
 
 if TYPE_CHECKING:
     import keras

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from train.recipe import RECIPES, Recipe, RecipeError, load_recipe
+from train.recipe import RECIPES, Recipe, load_recipe, section
 
-T = TypeVar("T")
 Table = dict[str, Any]
 
 
@@ -118,26 +114,6 @@ def find_recipe(name: str) -> Recipe | SystemRecipe:
     if "features" not in table:
         return load_recipe(name)
     sections = {"published": Published, "labels": Labels, "fit": Fit, "own": Own}
-    for section, kind in sections.items():
-        table[section] = _build(kind, table.get(section, {}), f"{path}: [{section}]")
-    return _build(SystemRecipe, table, str(path))
-
-
-def call(function: Callable[..., T], settings: Table, *given: Any, where: str) -> T:
-    """Call `function` with what a recipe sets, `name` aside. Raises RecipeError for a wrong key."""
-    keywords = {key: value for key, value in settings.items() if key != "name"}
-    try:
-        inspect.signature(function).bind(*given, **keywords)
-    except TypeError as error:
-        raise RecipeError(f"{where}: {settings['name']}: {error}") from None
-    return function(*given, **keywords)
-
-
-def _build(kind: type[T], table: Table, where: str) -> T:
-    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(table) - known):
-        raise RecipeError(f"{where}: no such key: {', '.join(unknown)}")
-    try:
-        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in table.items()})
-    except TypeError as error:
-        raise RecipeError(f"{where}: {error}") from None
+    for name_of, kind in sections.items():
+        table[name_of] = section(kind, table.get(name_of, {}), f"{path}: [{name_of}]")
+    return section(SystemRecipe, table, str(path))

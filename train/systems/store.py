@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from train.corpora.clip import Clip
-from train.recipe import RecipeError
+from train.recipe import RecipeError, call
 from train.systems import sound
 from train.systems.fronts import FRONTS
-from train.systems.recipe import SystemRecipe, call
+from train.systems.recipe import SystemRecipe
 
 Floats = NDArray[np.floating[Any]]
 
