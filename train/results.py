@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.corpora.clip import EMOTIONS
+from train.recipe import load_recipe
 
 Record = dict[str, Any]
 
@@ -69,7 +70,9 @@ def _bundle(path: Path) -> Record:
     told = json.loads(path.read_text())
     fitted = json.loads(path.with_name("fit.json").read_text())
     rows = told["corpora"]
-    passes = told["settings"]["fit"]["passes"]
+    settings = told["settings"]["fit"]
+    before = load_recipe(settings["after"]).fit.passes if settings.get("after") else 0
+    passes = before + settings["passes"]
     return {
         "kind": "result",
         "protocol": "honest",
