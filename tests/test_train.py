@@ -108,8 +108,18 @@ def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
 def first_batch(experiment: Experiment, seed: int) -> Batch:
     recipe = experiment.recipe
     train = Examples(experiment.split.train, recipe, cache=experiment.cache)
-    front = Front(recipe, Normaliser(normaliser_statistics(train, recipe), keep=1.0))
+    front = Front(recipe, normaliser_statistics(train, recipe))
     return next(TrainingBatches(train, recipe, front, seed=seed).one_pass(0))
+
+
+def test_a_clip_at_once_is_normalised_as_hop_by_hop(experiment: Experiment) -> None:
+    recipe = experiment.recipe
+    train = Examples(experiment.split.train, recipe, cache=experiment.cache)
+    statistics = normaliser_statistics(train, recipe)
+    log_mel = train.features[0][0].log_mel
+    live = Normaliser(statistics, keep=fading(recipe.fit.half_life))
+    hops = np.array([live.push(hop) for hop in to_mfcc(recipe.mfcc, log_mel)])
+    np.testing.assert_allclose(Front(recipe, statistics)(log_mel), hops, rtol=1e-6, atol=1e-6)
 
 
 def test_draws_depend_on_seed_and_pass_alone(experiment: Experiment) -> None:

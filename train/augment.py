@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
@@ -22,16 +24,24 @@ class Augment:
         orders = np.arange(1, 5)[:, None]
         self._waves = np.cos(np.pi * orders * (self._ramp + 0.5)).astype(np.float32) / orders
 
-    def __call__(self, log_mel: Floats, noise: Floats | None, rng: np.random.Generator) -> Floats:
-        """Return a changed copy of (frames, n_mels) decibels; `noise` has the same shape."""
+    def __call__(
+        self,
+        log_mel: NDArray[np.floating],
+        noise: Callable[[int, np.random.Generator], Floats | None],
+        rng: np.random.Generator,
+    ) -> Floats:
+        """Return a changed copy of (frames, n_mels) decibels.
+
+        `noise` gives so many frames of a sound, or None if there are no sounds.
+        """
         s = self._s
         x = log_mel.astype(np.float32)
         if rng.random() < s.reverb:
             x = self._reverberate(x, rng)
         if s.warp:
             x = self._warp(x, rng)
-        if noise is not None and rng.random() < s.noise:
-            x = self._add_noise(x, noise, rng)
+        if rng.random() < s.noise and (sound := noise(len(x), rng)) is not None:
+            x = self._add_noise(x, sound, rng)
         x += rng.uniform(-s.gain_db, s.gain_db) + rng.uniform(-s.tilt_db, s.tilt_db) * self._ramp
         x += s.ripple_db * rng.standard_normal(len(self._waves), dtype=np.float32) @ self._waves
         if rng.random() < s.band_limit:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
+from streamser.analysis.evidence import fading
 from streamser.analysis.mfcc import mel_filters
-from streamser.analysis.normaliser import Normaliser
+from streamser.model.manifest import NormaliserStatistics
 from train.augment import Augment
 from train.corpora.clip import UNKNOWN, Clip
 from train.features import FeatureCache, Features, to_mfcc
@@ -20,6 +22,7 @@ from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
 
+FRAMES_PER_SECOND = 100
 STEPS_PER_HOP = 2
 SHORTEST_PREFIX = 6
 """Hops, about half a second."""
@@ -86,19 +89,31 @@ def _target(
 
 
 class Front:
-    """Log-mel hops to the network's input, the last stages of the live path."""
+    """Log-mel hops to the network's input: the last stages of the live path over a whole clip."""
 
-    def __init__(self, recipe: Recipe, normaliser: Normaliser) -> None:
+    def __init__(self, recipe: Recipe, statistics: NormaliserStatistics) -> None:
         self._mfcc = recipe.mfcc
-        self.normaliser = normaliser
+        self._keep = fading(recipe.fit.half_life)
+        self._prior = np.array(statistics.mean)
+        self._prior_frames = FRAMES_PER_SECOND * statistics.prior_seconds
+        self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
 
-    def __call__(self, log_mel: Floats) -> Floats:
-        """From (hops, 8, n_mels) decibels to (hops, 8, n_mfcc), normalised."""
+    def __call__(self, log_mel: NDArray[np.floating]) -> Floats:
+        """From (hops, 8, n_mels) decibels to (hops, 8, n_mfcc), as `Normaliser` gives them."""
         mfcc = to_mfcc(self._mfcc, log_mel)
-        self.normaliser.reset()
-        for hop in mfcc:
-            self.normaliser.push(hop)
+        hops, frames, _ = mfcc.shape
+        sums = self._fading(mfcc.sum(axis=1, dtype=np.float64), self._prior * self._prior_frames)
+        counts = self._fading(np.full((hops, 1), float(frames)), np.array([self._prior_frames]))
+        mfcc -= (sums / counts).astype(np.float32)[:, None]
+        mfcc *= self._inverse_scale
         return mfcc
+
+    def _fading(
+        self, added: NDArray[np.float64], before: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Running totals of (hops, n) of which a share fades at each hop, after `before`, (n,)."""
+        carried, _ = lfilter([1.0], [1.0, -self._keep], added, axis=0, zi=self._keep * before[None])
+        return np.asarray(carried)
 
 
 class TrainingBatches:
@@ -174,8 +189,7 @@ class TrainingBatches:
         clips = []
         for _, log_mel in chosen:
             frames = log_mel.reshape(-1, log_mel.shape[-1])
-            noise = self._noise(len(frames), rng)
-            changed = self._augment(frames, noise, rng)
+            changed = self._augment(frames, self._noise, rng)
             clips.append(self._front(changed.reshape(log_mel.shape)))
         targets = self._examples.targets[[index for index, _ in chosen]]
         batch = self._mix(pad(clips, targets), rng)
@@ -207,6 +221,7 @@ class TrainingBatches:
         return batch.with_beginnings(np.array(ends))
 
     def _noise(self, frames: int, rng: np.random.Generator) -> Floats | None:
+        """A stretch of a training sound, (frames, n_mels), begun again at its end."""
         if not self._noises:
             return None
         features = self._examples.features[0][int(rng.choice(self._noises))]

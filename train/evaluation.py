@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from streamser.analysis.evidence import fading
-from streamser.analysis.normaliser import Normaliser
 from streamser.model.bundle import Bundle
 from train import corpora
 from train.baseline import gain, two_neutral
@@ -61,7 +59,7 @@ def float_recalls(experiment: Experiment) -> dict[str, float]:
     recipe = experiment.recipe
     fitted = load_fitted(recipe, experiment.folder)
     test = Examples(experiment.split.test, recipe, cache=experiment.cache)
-    front = Front(recipe, Normaliser(fitted.normaliser, keep=fading(recipe.fit.half_life)))
+    front = Front(recipe, fitted.normaliser)
     logits = predict(fitted.model, list(whole_clips(test, front)))[:, 0]
     return unweighted_recalls(test.clips, logits, recipe.labels)
 

@@ -16,8 +16,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from streamser.analysis.evidence import fading
-from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
 from streamser.analysis.verdict import Verdict
 from streamser.model.bundle import load
@@ -148,7 +146,7 @@ def export_run(
     recipe = experiment.recipe
     fitted = load_fitted(recipe, experiment.folder)
     train = Examples(experiment.split.train, recipe, cache=experiment.cache)
-    front = Front(recipe, Normaliser(fitted.normaliser, keep=fading(recipe.fit.half_life)))
+    front = Front(recipe, fitted.normaliser)
     rng = np.random.default_rng(experiment.seed)
     chosen = rng.choice(len(train.clips), clips, replace=False, p=train.draw_shares(recipe))
     features = [train.features[0][i] for i in chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -92,8 +93,12 @@ class Extractor:
 
 def to_mfcc(settings: MfccFeatures, log_mel: NDArray[np.floating]) -> NDArray[np.float32]:
     """From (..., n_mels) decibels to (..., n_mfcc), the last step of the MFCC."""
-    dct = dct_matrix(settings.n_mfcc, settings.n_mels).T.astype(np.float32)
-    return np.asarray(log_mel.astype(np.float32) @ dct)
+    return np.asarray(log_mel.astype(np.float32) @ _dct(settings.n_mfcc, settings.n_mels))
+
+
+@functools.cache
+def _dct(n_mfcc: int, n_mels: int) -> NDArray[np.float32]:
+    return dct_matrix(n_mfcc, n_mels).T.astype(np.float32)
 
 
 def voiced_hops(gate: VoiceGate, samples: NDArray[np.int16]) -> NDArray[np.bool_]:

@@ -15,9 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from rich.progress import track
 
-from streamser.analysis.evidence import fading
 from streamser.analysis.hops import HOP_SECONDS
-from streamser.analysis.normaliser import Normaliser
 from streamser.model.manifest import NormaliserStatistics
 from train.batches import Batch, Examples, Front, TrainingBatches, whole_clips
 from train.experiment import WEIGHTS
@@ -84,12 +82,12 @@ def fit(
     dev = Examples(split.dev, recipe, cache=cache)
     statistics = normaliser_statistics(train, recipe)
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
-    front = Front(recipe, Normaliser(statistics, keep=fading(recipe.fit.half_life)))
+    front = Front(recipe, statistics)
     batches = TrainingBatches(train, recipe, front, seed=seed)
     trainer = _Trainer(recipe, steps_per_pass=len(batches), begin=begin)
     done = trainer.restore(folder / "checkpoints")
     second = round(1.0 / HOP_SECONDS)
-    dev_batches = list(whole_clips(dev, Front(recipe, front.normaliser), beginnings=[second]))
+    dev_batches = list(whole_clips(dev, front, beginnings=[second]))
     for number in range(done, recipe.fit.passes):
         began = time.monotonic()
         loss = trainer.one_pass(_shown(batches, number, recipe.fit.passes))
