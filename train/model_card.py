@@ -49,9 +49,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         clips=", ".join(f"{len(c)} {side}" for side, c in experiment.split.sides.items()),
         training=_training(experiment.recipe.fit),
         corpora="\n".join(_row(name, row) for name, row in rows.items() if name != "mean"),
-        mean="| **mean of speech corpora** | | **{ua:.1f}** | {ua_open:.1f} | {wa:.1f} | |".format(
-            **rows["mean"]
-        ),
+        mean=_mean_row(rows["mean"]),
         small=", ".join(_of_few_speakers(experiment)),
         seconds=" | ".join(figures["ua_over_seconds"]),
         ua_seconds=" | ".join(f"{ua:.1f}" for ua in figures["ua_over_seconds"].values()),
@@ -161,6 +159,10 @@ def _of_few_speakers(experiment: Experiment) -> list[str]:
 
 
 def _row(name: str, row: dict[str, float]) -> str:
-    return "| {} | {clips} | {ua:.1f} | {ua_open:.1f} | {wa:.1f} | {rejected:.1f} |".format(
-        name, **row
-    )
+    cells = (f"{row[key]:.1f}" for key in ("ua", "ua_open", "ua_four", "wa", "rejected"))
+    return f"| {name} | {row['clips']} | {' | '.join(cells)} |"
+
+
+def _mean_row(row: dict[str, float]) -> str:
+    ua, *others = (f"{row[key]:.1f}" for key in ("ua", "ua_open", "ua_four", "wa"))
+    return f"| **mean of speech corpora** | | **{ua}** | {' | '.join(others)} | |"
