@@ -17,7 +17,7 @@ from streamser.analysis.mfcc import mel_filters
 from streamser.model.manifest import NormaliserStatistics
 from train.augment import Augment
 from train.corpora.clip import UNKNOWN, Clip
-from train.features import FeatureCache, Features, to_mfcc
+from train.features import PLAIN, ROOM, SPEEDS, FeatureCache, Features, Rendition, to_mfcc
 from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
@@ -50,7 +50,7 @@ class Batch:
 
 
 class Examples:
-    """Clips with their features at several speeds, and the targets they teach."""
+    """Clips with their features in several renditions, and the targets they teach."""
 
     def __init__(
         self,
@@ -58,11 +58,12 @@ class Examples:
         recipe: Recipe,
         *,
         cache: FeatureCache,
-        speeds: Sequence[float] = (1.0,),
+        renditions: Sequence[Rendition] = (PLAIN,),
         votes: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         self.clips = [clip for clip in clips if clip.emotion in recipe.labels]
-        self.features = [cache.load(self.clips, speed) for speed in speeds]
+        self._renditions = renditions
+        self.features = [cache.load(self.clips, rendition) for rendition in renditions]
         self.targets = np.stack([_target(clip, recipe, votes or {}) for clip in self.clips])
 
     def draw_shares(self, recipe: Recipe) -> NDArray[np.float64]:
@@ -76,6 +77,13 @@ class Examples:
             shares[mine] *= recipe.corpora.get(str(corpus), 0.0) / shares[mine].sum()
         return np.asarray(shares / shares.sum())
 
+    def rendition_shares(self, recipe: Recipe) -> NDArray[np.float64]:
+        """Probability of each rendition of a clip: one for all rooms, the rest for the speeds."""
+        rooms = recipe.augment.rooms
+        room = np.array([rendition.room for rendition in self._renditions])
+        shares = np.where(room, rooms, (1.0 - rooms) / np.sum(~room))
+        return np.asarray(shares / shares.sum())
+
 
 def _target(
     clip: Clip, recipe: Recipe, votes: Mapping[str, Mapping[str, float]]
@@ -86,6 +94,11 @@ def _target(
         share = recipe.fit.listener_votes
         target = ((1 - share) * target + share * np.array(heard)).astype(np.float32)
     return target
+
+
+def renditions(recipe: Recipe) -> tuple[Rendition, ...]:
+    """What a recipe trains on: every clip at every speed, and in a room if it asks for rooms."""
+    return (*SPEEDS, ROOM) if recipe.augment.rooms else SPEEDS
 
 
 class Front:
@@ -122,6 +135,7 @@ class TrainingBatches:
     def __init__(self, examples: Examples, recipe: Recipe, front: Front, *, seed: int) -> None:
         self._examples, self._recipe, self._front, self._seed = examples, recipe, front, seed
         self._shares = examples.draw_shares(recipe)
+        self._rendition_shares = examples.rendition_shares(recipe)
         settings = recipe.mfcc
         peaks = mel_filters(settings).argmax(axis=1) * settings.sample_rate / settings.n_fft
         self._floor = 10.0 * np.log10(settings.log_floor)
@@ -163,8 +177,8 @@ class TrainingBatches:
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def _cut(self, index: int, rng: np.random.Generator) -> NDArray[np.float16]:
-        speeds = self._examples.features
-        features = speeds[int(rng.integers(len(speeds)))][index]
+        rendition = rng.choice(len(self._examples.features), p=self._rendition_shares)
+        features = self._examples.features[rendition][index]
         hops = features.log_mel[self._widen(features, rng)]
         limit = self._recipe.fit.max_hops
         if rng.random() < self._recipe.fit.short_crops:

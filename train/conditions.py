@@ -12,6 +12,7 @@ from scipy.signal import butter, sosfilt
 from streamser.audio.source import SAMPLE_RATE
 from train.corpora.clip import Clip
 from train.features import read_samples
+from train.rooms import ROOMS, in_room, room_of
 
 Samples = NDArray[np.int16]
 Condition = Callable[[Samples], Samples]
@@ -25,10 +26,10 @@ def conditions(noises: Sequence[Clip], *, seed: int) -> dict[str, Condition]:
     The signal-to-noise ratio is of the root mean squares of the clip and of the noise under it.
     """
     sounds = [read_samples(noise.path) for noise in noises]
-    rooms: dict[str, Condition] = {
+    noisy: dict[str, Condition] = {
         f"{snr} dB SNR": _noisy(sounds, snr, np.random.default_rng(seed)) for snr in SNRS_DB
     }
-    return rooms | {"telephone": telephone}
+    return noisy | {"in a room": _rooms(np.random.default_rng(seed)), "telephone": telephone}
 
 
 def telephone(samples: Samples) -> Samples:
@@ -40,6 +41,10 @@ def telephone(samples: Samples) -> Samples:
     coded = np.round(law * 127.0) / 127.0
     decoded = np.sign(coded) * np.expm1(np.abs(coded) * np.log1p(255.0)) / 255.0
     return _int16(soxr.resample(decoded, 8000, SAMPLE_RATE) * 32768.0)
+
+
+def _rooms(rng: np.random.Generator) -> Condition:
+    return lambda samples: in_room(samples, room_of("test", int(rng.integers(ROOMS))))
 
 
 def _noisy(sounds: Sequence[Samples], snr_db: float, rng: np.random.Generator) -> Condition:

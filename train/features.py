@@ -1,10 +1,11 @@
-"""The feature cache: every clip at every speed as log-mel hops, made by the code that runs live."""
+"""The feature cache: clips in every rendition as log-mel hops, made by the code that runs live."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,14 +21,41 @@ from streamser.audio.recording import read_recording
 from streamser.audio.source import SAMPLE_RATE
 from streamser.model.manifest import Features as MfccFeatures
 from train.corpora.clip import Clip
+from train.rooms import in_room, room_of
 
-SPEEDS = (0.9, 1.0, 1.1)
-"""Played at these speeds a voice changes pitch and tempo together (Ko et al., Interspeech 2015)."""
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """How a clip is played to the network."""
+
+    name: str
+    """What its file in the cache is called."""
+
+    speed: float = 1.0
+    room: bool = False
+    """In one of the rooms to train in (train.rooms)."""
+
+    def __call__(self, clip: Clip) -> NDArray[np.int16]:
+        """Return (n,) int16 at 16 kHz. Raises SourceError."""
+        samples = read_samples(clip.path)
+        if self.speed != 1.0:
+            samples = soxr.resample(samples, SAMPLE_RATE * self.speed, SAMPLE_RATE, quality="HQ")
+        if self.room:
+            samples = in_room(samples, room_of("train", zlib.crc32(clip.name.encode())))
+        return samples
+
+
+PLAIN = Rendition("1")
+
+SPEEDS = (Rendition("0.9", speed=0.9), PLAIN, Rendition("1.1", speed=1.1))
+"""At another speed a voice changes pitch and tempo together (Ko et al., Interspeech 2015)."""
+
+ROOM = Rendition("room", room=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One clip at one speed."""
+    """One clip in one rendition."""
 
     log_mel: NDArray[np.float16]
     """(hops, 8, n_mels) decibels."""
@@ -40,31 +68,31 @@ class Features:
 
 
 class FeatureCache:
-    """Reads and writes features, one file per corpus and speed, so that it can be resumed."""
+    """Reads and writes features, one file per corpus and rendition, so that it can be resumed."""
 
     def __init__(self, folder: Path, *, mfcc: MfccFeatures, gate: GateSettings) -> None:
         self._mfcc, self._gate = mfcc, gate
         described = json.dumps([asdict(mfcc), asdict(gate)], sort_keys=True)
         self.folder = folder / hashlib.sha256(described.encode()).hexdigest()[:12]
 
-    def load(self, clips: Sequence[Clip], speed: float = 1.0) -> list[Features]:
+    def load(self, clips: Sequence[Clip], rendition: Rendition = PLAIN) -> list[Features]:
         """Return the features of `clips` in their order; those not cached yet are computed."""
         found: dict[tuple[str, str], Features] = {}
         for corpus in sorted({clip.corpus for clip in clips}):
             mine = [clip for clip in clips if clip.corpus == corpus]
-            found |= self._load_corpus(corpus, mine, speed)
+            found |= self._load_corpus(corpus, mine, rendition)
         return [found[clip.corpus, clip.name] for clip in clips]
 
     def _load_corpus(
-        self, corpus: str, clips: Sequence[Clip], speed: float
+        self, corpus: str, clips: Sequence[Clip], rendition: Rendition
     ) -> dict[tuple[str, str], Features]:
-        path = self.folder / f"{corpus}-{speed:g}.npz"
+        path = self.folder / f"{corpus}-{rendition.name}.npz"
         cached = dict(_read(path, corpus)) if path.exists() else {}
         missing = [clip for clip in clips if (corpus, clip.name) not in cached]
         if missing:
             extract = Extractor(mfcc=self._mfcc, gate=self._gate)
-            for clip in track(missing, f"features of {corpus} at speed {speed:g}"):
-                cached[corpus, clip.name] = extract(read_samples(clip.path, speed))
+            for clip in track(missing, f"features of {corpus} ({rendition.name})"):
+                cached[corpus, clip.name] = extract(rendition(clip))
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(path, cached)
         return cached
@@ -119,12 +147,9 @@ def voiced_hops(gate: VoiceGate, samples: NDArray[np.int16]) -> NDArray[np.bool_
     return voiced
 
 
-def read_samples(path: Path, speed: float = 1.0) -> NDArray[np.int16]:
-    """Return a recording as (n,) int16 at 16 kHz, mono, played at `speed`. Raises SourceError."""
-    samples = np.concatenate(list(read_recording(path)))
-    if speed != 1.0:
-        samples = soxr.resample(samples, SAMPLE_RATE * speed, SAMPLE_RATE, quality="HQ")
-    return samples
+def read_samples(path: Path) -> NDArray[np.int16]:
+    """Return a recording as (n,) int16 at 16 kHz, mono. Raises SourceError."""
+    return np.concatenate(list(read_recording(path)))
 
 
 def _write(path: Path, features: dict[tuple[str, str], Features]) -> None:

@@ -31,11 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
             kept.compute(rows)
             print(f"{len(rows)} rows in {kept.folder}")
         return 0
-    from train.features import SPEEDS
+    from train.batches import renditions
+    from train.features import PLAIN
 
     laid_out = experiment(arguments)
     for side, clips in laid_out.split.sides.items():
-        for speed in SPEEDS if side == "train" else (1.0,):
-            laid_out.cache.load(clips, speed)
+        for rendition in renditions(laid_out.recipe) if side == "train" else (PLAIN,):
+            laid_out.cache.load(clips, rendition)
     print(f"features in {laid_out.cache.folder}")
     return 0
