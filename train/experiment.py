@@ -34,7 +34,10 @@ class Experiment:
     @property
     def folder(self) -> Path:
         """Where the run keeps its checkpoints, history and result."""
-        return self.runs / self.recipe.name / f"{self.split.name.replace('/', '-')}-s{self.seed}"
+        return self.runs / self.recipe.name / self._run_name(self.seed)
+
+    def _run_name(self, seed: int) -> str:
+        return f"{self.split.name.replace('/', '-')}-s{seed}"
 
     @property
     def begin(self) -> Path | None:
@@ -42,12 +45,23 @@ class Experiment:
 
         Raises RecipeError when that one was not run.
         """
+        return self._weights_before(self.seed) if self.recipe.fit.after else None
+
+    @property
+    def teachers(self) -> list[Path]:
+        """Files of the weights of the networks that teach. Raises RecipeError as `begin` does."""
+        return [self._weights_before(seed) for seed in range(self.recipe.fit.teachers)]
+
+    def _weights_before(self, seed: int) -> Path:
         after = self.recipe.fit.after
         if after is None:
-            return None
-        path = self.runs / after / self.folder.name / WEIGHTS
+            raise RecipeError(f"{self.recipe.name} has teachers, so it needs `after` as well")
+        path = self.runs / after / self._run_name(seed) / WEIGHTS
         if not path.is_file():
-            raise RecipeError(f"{self.recipe.name} goes on after {after}: fit {after} first")
+            raise RecipeError(
+                f"{self.recipe.name} goes on after {after}: first "
+                f"`python -m train fit {after} --seed {seed}`, on the same protocol and fold"
+            )
         return path
 
     @property

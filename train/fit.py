@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from rich.progress import track
+from scipy.special import softmax
 
 from streamser.analysis.hops import HOP_SECONDS
 from streamser.model.manifest import NormaliserStatistics
-from train.batches import Batch, Examples, Front, TrainingBatches, whole_clips
+from train.batches import Batch, Examples, Front, TrainingBatches, renditions, whole_clips
 from train.experiment import WEIGHTS
-from train.features import SPEEDS, FeatureCache, to_mfcc
+from train.features import FeatureCache, to_mfcc
 from train.network import Network
 from train.recipe import Recipe
 from train.scores import unweighted_recalls
@@ -66,10 +67,12 @@ def fit(
     seed: int,
     votes: dict[str, dict[str, float]],
     begin: Path | None = None,
+    teachers: Sequence[Path] = (),
 ) -> Fitted:
     """Train on `split.train`, watching `split.dev`; picks up where `folder` says it stopped.
 
-    `begin` is the file of weights to begin with, random ones without it.
+    `begin` is the file of weights to begin with, random ones without it; `teachers` are the files
+    of those that teach.
 
     The averaged weights of the last pass are the result: no pass is chosen, so none is chosen on
     test speakers. Writes `history.jsonl`, `normaliser.json`, checkpoints and `clip.weights.h5`.
@@ -78,13 +81,13 @@ def fit(
     keras.utils.set_random_seed(seed)
     if recipe.fit.bfloat16:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    train = Examples(split.train, recipe, cache=cache, speeds=SPEEDS, votes=votes)
+    train = Examples(split.train, recipe, cache=cache, renditions=renditions(recipe), votes=votes)
     dev = Examples(split.dev, recipe, cache=cache)
     statistics = normaliser_statistics(train, recipe)
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
     front = Front(recipe, statistics)
     batches = TrainingBatches(train, recipe, front, seed=seed)
-    trainer = _Trainer(recipe, steps_per_pass=len(batches), begin=begin)
+    trainer = _Trainer(recipe, steps_per_pass=len(batches), begin=begin, teachers=teachers)
     done = trainer.restore(folder / "checkpoints")
     second = round(1.0 / HOP_SECONDS)
     dev_batches = list(whole_clips(dev, front, beginnings=[second]))
@@ -129,7 +132,14 @@ def predict(model: keras.Model, batches: list[Batch]) -> Floats:
 
 
 class _Trainer:
-    def __init__(self, recipe: Recipe, *, steps_per_pass: int, begin: Path | None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        steps_per_pass: int,
+        begin: Path | None,
+        teachers: Sequence[Path],
+    ) -> None:
         settings = recipe.fit
         warmup = int(settings.warmup * steps_per_pass)
         rate = keras.optimizers.schedules.CosineDecay(
@@ -145,6 +155,8 @@ class _Trainer:
         if begin is not None:
             self.model.load_weights(begin)
         self.averaged.set_weights(self.model.get_weights())
+        self._taught = settings.taught
+        self._teachers = [self._load(recipe, path) for path in teachers]
         optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=2.0)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.model.compile(
@@ -159,12 +171,27 @@ class _Trainer:
         losses = []
         for batch in batches:
             views = batch.mask.shape[1]
-            targets = np.repeat(batch.targets[:, None], views, axis=1)
+            targets = np.repeat(self._targets(batch)[:, None], views, axis=1)
             weights = np.broadcast_to(_view_weights(views), targets.shape[:2])
             losses.append(self.model.train_on_batch([batch.features, batch.mask], targets, weights))
             self.model.reset_metrics()
             self._average()
         return float(np.mean(losses))
+
+    def _targets(self, batch: Batch) -> Floats:
+        """The labels, (clips, labels), and what the teachers make of the whole clips."""
+        if not self._teachers:
+            return batch.targets
+        whole = [batch.features, batch.mask[:, :1]]
+        logits = [teacher.predict_on_batch(whole)[:, 0] for teacher in self._teachers]
+        heard = softmax(np.mean(logits, axis=0), axis=-1)
+        return np.asarray((1.0 - self._taught) * batch.targets + self._taught * heard, np.float32)
+
+    @staticmethod
+    def _load(recipe: Recipe, weights: Path) -> keras.Model:
+        model = Network(recipe.network, n_labels=len(recipe.labels)).clip_model()
+        model.load_weights(weights)
+        return model
 
     @tf.function
     def _average(self) -> None:

@@ -60,7 +60,12 @@ class AugmentSettings:
 
     noise: float = 0.5
     snr_db: tuple[float, float] = (3.0, 30.0)
+    rooms: float = 0.0
+    """Share of the draws that are heard in a simulated room (train.rooms)."""
+
     reverb: float = 0.3
+    """A diffuse tail, without a room's early reflections."""
+
     reverb_seconds: tuple[float, float] = (0.15, 0.8)
     band_limit: float = 0.15
     time_masks: int = 2
@@ -78,6 +83,14 @@ class FitSettings:
 
     kept: float = 0.0
     """Share of those first weights in the result (WiSE-FT, Wortsman et al., CVPR 2022)."""
+
+    teachers: int = 0
+    """Runs of `after` that teach, those with the seeds 0, 1 and so on: the mean of what they answer
+    to the whole clip is a target too (knowledge distillation, Hinton et al., 2015, with the student
+    and its teachers hearing the same: Beyer et al., CVPR 2022)."""
+
+    taught: float = 0.5
+    """Share of the targets that comes from the teachers."""
 
     passes: int = 40
     draws: int = 14_000

@@ -58,6 +58,7 @@ def _fit_streaming(laid_out: Experiment) -> None:
         seed=laid_out.seed,
         votes=votes,
         begin=laid_out.begin,
+        teachers=laid_out.teachers,
     )
     seconds = round(time.monotonic() - began, 1)
     parameters = fitted.model.count_params()
