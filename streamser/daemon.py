@@ -128,7 +128,7 @@ class Daemon:
             self._outputs.push(events)
             self._tell(events)
             self._supervisor.turn()
-            self._failure = self._supervisor.failure or self._outputs.failure()
+            self._failure = self._supervisor.failure() or self._outputs.failure()
             if self._failure is not None:
                 return
             if self._stop is not None:

@@ -6,6 +6,7 @@ import os
 import threading
 
 from streamser.log import Log
+from streamser.monitored import MonitoredThread
 
 TICK = 5.0
 TICKS = 12
@@ -21,15 +22,21 @@ class Supervisor:
     """Looks after the main thread, which says that it takes its turns, and mourns all others."""
 
     def __init__(self) -> None:
-        self.failure: str | None = None
-        """Why all has to end, once a thread has died."""
+        self._failure: str | None = None
         self._turns = 0
         self._over = threading.Event()
+        self._thread = MonitoredThread("supervisor", self._watch)
 
     def start(self) -> None:
         """Begin to look."""
         threading.excepthook = self._mourn
-        threading.Thread(target=self._watch, name="supervisor", daemon=True).start()
+        self._thread.start()
+
+    def failure(self) -> str | None:
+        """Return why all has to end, once a thread has died."""
+        if (cause := self._thread.failure()) is not None:
+            return f"the thread supervisor died: {cause}"
+        return self._failure
 
     def turn(self) -> None:
         """Note that the main thread took another turn."""
@@ -42,7 +49,7 @@ class Supervisor:
     def _mourn(self, death: threading.ExceptHookArgs) -> None:
         name = death.thread.name if death.thread is not None else "unknown"
         _log.error("a thread died", thread=name, error=death.exc_value)
-        self.failure = f"the thread {name} died"
+        self._failure = f"the thread {name} died"
 
     def _watch(self) -> None:
         # Looks are counted, not seconds: a process that was suspended as a whole does not hang.

@@ -24,6 +24,8 @@ import quota
 import soundfile
 from broker import MOSQUITTO, Broker, Subscriber
 from serving import PATIENCE, ROOT, SECOND, Serving, SocketClient, free_port, speech, until
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from streamser.clip import demo_clip
 
@@ -348,7 +350,7 @@ def strike():
     while not (struck := [thread for thread in threading.enumerate() if name in thread.name]):
         time.sleep(0.05)
     time.sleep(0.2)
-    death = ctypes.py_object(SystemError)
+    death = ctypes.py_object(SystemExit)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(struck[0].ident), death)
 threading.Thread(target=strike, name="striker", daemon=True).start()
 sys.exit(Daemon(Layers(environment={}, settings=sys.argv[1:])).run())
@@ -359,16 +361,14 @@ WHOSE = {"network": "socket", "paho": "mqtt"}
 """Outputs that the reason names."""
 
 
-@pytest.mark.parametrize("thread", ["network", "file", "paho", "supervisor"])
-def test_whichever_thread_dies_the_process_ends_and_says_which(tmp_path: Path, thread: str) -> None:
-    settings = [f"socket.path={tmp_path}/s", f"file.path={tmp_path}/f", "listen.input=-"]
-    settings += [f"mqtt.port={free_port()}"]
+@contextlib.contextmanager
+def struck(thread: str, *settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A daemon one of whose threads dies."""
+    command = [sys.executable, "-c", STRIKING, thread, *settings, "listen.input=-"]
     with subprocess.Popen(
-        [sys.executable, "-c", STRIKING, thread, *settings],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
     ) as process:
+        yield process
         assert process.stdin is not None and process.stderr is not None
 
         def ended() -> bool:
@@ -382,3 +382,33 @@ def test_whichever_thread_dies_the_process_ends_and_says_which(tmp_path: Path, t
         last = process.stderr.read().decode().splitlines()[-1]
     reason = last.partition("reason=")[2]
     assert "msg=ending" in last and WHOSE.get(thread, thread) in reason
+
+
+@pytest.mark.parametrize("thread", ["network", "file", "paho", "supervisor", "ros2"])
+def test_whichever_thread_dies_the_process_ends_and_says_which(tmp_path: Path, thread: str) -> None:
+    settings = [f"socket.path={tmp_path}/s", f"file.path={tmp_path}/f"]
+    settings += [f"mqtt.port={free_port()}"]
+    if thread == "ros2":
+        pytest.importorskip("cyclonedds", reason="needs pip install cyclonedds")
+        settings += [f"ros2.domain={20 + os.getpid() % 200}"]
+    with struck(thread, *settings):
+        pass
+
+
+def test_when_the_thread_of_streams_dies_clients_are_told_before_the_process_ends() -> None:
+    port = free_port()
+    with struck("streams", "websocket.audio=true", f"websocket.port={port}"):
+
+        def come() -> ClientConnection | None:
+            with contextlib.suppress(OSError):
+                return connect(f"ws://127.0.0.1:{port}/audio")
+            return None
+
+        with until(come) as client:
+            client.send('{"type": "start", "format": "s16le", "rate": 16000}')
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    client.send(bytes(3200))
+                    time.sleep(0.02)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.reason == "the session is over"

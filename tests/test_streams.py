@@ -238,6 +238,23 @@ def test_a_stream_that_cannot_be_analysed_costs_the_others_nothing() -> None:
     streams.close()
 
 
+def test_a_thread_that_dies_is_told_to_the_house_and_ends_all_its_streams() -> None:
+    streams = Streams()
+    streams.configure(config.Streams(), None, Settings())
+    heard = Heard()
+
+    def deliver(events: Sequence[Event], last: bool) -> None:
+        if not last:
+            raise SystemExit
+
+    streams.open("test", MONO, heard)
+    assert until(lambda: heard.events) and streams.failure() is None
+    streams.open("test", MONO, deliver)
+    assert heard.over.wait(60)
+    assert until(streams.failure) == "the thread streams died: SystemExit: "
+    streams.close()
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     pieces=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 3), st.booleans()), max_size=60),

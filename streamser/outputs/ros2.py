@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from streamser.config import Ros2
 from streamser.events import Event
 from streamser.flow import Flow
 from streamser.log import Log
-from streamser.outputs.mailbox import Mailbox
+from streamser.outputs.actor import Actor
 from streamser.outputs.output import Tally
 from streamser.outputs.ros4hri import TRACKED, Message, Voice
 
@@ -37,7 +36,6 @@ PRESENCE = 1.0
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
 """Seconds between two attempts to join the domain, doubled from the first to the last."""
 
-CLOSE_TIMEOUT = 2.0
 FAREWELL = 0.5
 """Seconds for subscribers to take the last messages."""
 
@@ -56,7 +54,7 @@ this machine without it, too."""
 _log = Log("ros2")
 
 
-class Ros2Publisher:
+class Ros2Publisher(Actor[Event]):
     """Publishes REP-155's topics for one voice, reliable and volatile as ROS 2's default is.
 
     `tracked` is kept for who comes late. A thread of its own joins the domain, again and again
@@ -66,17 +64,12 @@ class Ros2Publisher:
     name = "ros2"
 
     def __init__(self, section: Ros2, flow: Flow) -> None:
-        self.tally = Tally()
+        super().__init__(WAITING)
         self._section = section
         self._flow = flow
         self._voice = Voice(section)
-        self._mailbox: Mailbox[Event] = Mailbox(WAITING, self._wake)
-        self._something = threading.Event()
-        self._closing = False
-        self._failure: str | None = None
         self._writers: dict[str, DataWriter[Any]] = {}
         self._entities: list[Any] = []
-        self._thread = threading.Thread(target=self._run, name="ros2", daemon=True)
 
     def open(self) -> None:
         """Begin to look for the network; that it is away is no error."""
@@ -84,30 +77,12 @@ class Ros2Publisher:
 
     def push(self, event: Event, line: str) -> None:
         """Let the thread publish an event."""
-        if self._mailbox.put(event) is not None:
-            self.tally.lost += 1
-
-    def failure(self) -> str | None:
-        """Return why the thread cannot go on, if so."""
-        return self._failure
-
-    def close(self) -> None:
-        """Publish what waits, and that nobody listens any more, and leave the domain."""
-        self._closing = True
-        self._something.set()
-        if self._thread.is_alive():
-            self._thread.join(CLOSE_TIMEOUT)
-
-    def _wake(self) -> None:
-        self._something.set()
+        self._put(event)
 
     def _run(self) -> None:
-        try:
-            if self._join():
-                self._publish_all()
-                self._leave()
-        except Exception as error:
-            self._failure = f"{type(error).__name__}: {error}"
+        if self._join():
+            self._publish_all()
+            self._leave()
 
     def _join(self) -> bool:
         """Join the domain. Returns False if the output is closed before that."""
@@ -121,7 +96,6 @@ class Ros2Publisher:
                 if not told:
                     told = True
                     _log.warning("cannot join the domain", **where, reason=error.msg)
-                self._something.clear()
                 self._pause(retry)
                 retry = min(2 * retry, LAST_RETRY)
             else:
@@ -132,8 +106,7 @@ class Ros2Publisher:
     def _pause(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not self._closing and (left := deadline - time.monotonic()) > 0:
-            self._something.wait(left)
-            self._something.clear()
+            self._wait(left)
 
     def _create(self) -> None:
         section = self._section
@@ -151,8 +124,7 @@ class Ros2Publisher:
     def _publish_all(self) -> None:
         flowing, due = None, time.monotonic()
         while not self._closing:
-            self._something.wait(max(0.0, due - time.monotonic()))
-            self._something.clear()
+            self._wait(max(0.0, due - time.monotonic()))
             self._publish_events()
             now, before, flowing = time.monotonic(), flowing, self._flow.flowing
             if now >= due or flowing != before:

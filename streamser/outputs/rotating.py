@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import threading
 from pathlib import Path
 
 from streamser.config import File
 from streamser.events import Event
 from streamser.log import Log
-from streamser.outputs.mailbox import Mailbox
-from streamser.outputs.output import OutputError, Tally
+from streamser.outputs.actor import Actor
+from streamser.outputs.output import OutputError
 
 WAITING = 4096
 """Lines that may wait for a slow disk; then the oldest is dropped and counted."""
@@ -20,12 +19,10 @@ WAITING = 4096
 LONGEST = 1 << 16
 """Bytes that no line has."""
 
-CLOSE_TIMEOUT = 2.0
-
 _log = Log("file")
 
 
-class RotatingFile:
+class RotatingFile(Actor[str]):
     """Writes on a thread of its own: a disk that is slow, full or gone holds nothing up.
 
     What cannot be written is dropped and counted; whole lines alone stay in the file: half a line
@@ -36,17 +33,12 @@ class RotatingFile:
     flags = os.O_APPEND
 
     def __init__(self, section: File) -> None:
-        self.tally = Tally()
+        super().__init__(WAITING)
         self._path = Path(section.path).expanduser()
         self._largest = round(section.max_mb * 1e6)
         self._keep = section.keep
-        self._mailbox: Mailbox[str] = Mailbox(WAITING, self._wake)
-        self._something = threading.Event()
-        self._closing = False
-        self._failure: str | None = None
         self._descriptor: int | None = None
         self._told = False  # whether a problem that lasts was told
-        self._thread = threading.Thread(target=self._run, name="file", daemon=True)
 
     def open(self) -> None:
         """Open the file, for this user alone if it is new. Raises OutputError."""
@@ -59,36 +51,17 @@ class RotatingFile:
 
     def push(self, event: Event, line: str) -> None:
         """Let the thread write a line."""
-        if self._mailbox.put(line) is not None:
-            self.tally.lost += 1
-
-    def failure(self) -> str | None:
-        """Return why the thread cannot go on, if so."""
-        return self._failure or (None if self._thread.is_alive() else "its thread ended")
-
-    def close(self) -> None:
-        """Write what waits, and close the file."""
-        self._closing = True
-        self._something.set()
-        if self._thread.is_alive():
-            self._thread.join(CLOSE_TIMEOUT)
-
-    def _wake(self) -> None:
-        self._something.set()
+        self._put(line)
 
     def _run(self) -> None:
-        try:
-            while not self._closing:
-                self._something.wait()
-                self._something.clear()
-                self._write(self._mailbox.take())
+        while not self._closing:
+            self._wait()
             self._write(self._mailbox.take())
-            if self._descriptor is not None:
-                with contextlib.suppress(OSError):
-                    os.fsync(self._descriptor)
-                os.close(self._descriptor)
-        except Exception as error:
-            self._failure = f"{type(error).__name__}: {error}"
+        self._write(self._mailbox.take())
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(self._descriptor)
+            os.close(self._descriptor)
 
     def _write(self, lines: list[str]) -> None:
         for line in lines:

@@ -11,6 +11,7 @@ from streamser.analysis.settings import Settings
 from streamser.audio.source import SAMPLE_RATE
 from streamser.log import Log
 from streamser.model.bundle import Bundle
+from streamser.monitored import MonitoredThread
 from streamser.streams.stream import Stream
 
 STALLED = 30.0
@@ -44,7 +45,8 @@ class Worker:
         self._retired = False
         self._begun: float | None = None
         self._past_drops = 0
-        threading.Thread(target=self._run, name="streams", daemon=True).start()
+        self._thread = MonitoredThread("streams", self._run)
+        self._thread.start()
 
     def __len__(self) -> int:
         """How many streams it has."""
@@ -78,11 +80,22 @@ class Worker:
 
     def failure(self) -> str | None:
         """Return why it cannot go on, if so."""
+        if (cause := self._thread.failure()) is not None:
+            return f"the thread streams died: {cause}"
         begun = self._begun
         hangs = 0.0 if begun is None else self._clock() - begun
         return f"the analysis of a stream hangs since {hangs:.0f} s" if hangs > STALLED else None
 
     def _run(self) -> None:
+        try:
+            self._take_turns()
+        finally:
+            with self._something:
+                left = list(self._streams)  # none, unless the thread dies
+            for stream in left:
+                stream.fail()
+
+    def _take_turns(self) -> None:
         while (stream := self._next()) is not None:
             self._begun = self._clock()
             try:
