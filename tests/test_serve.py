@@ -81,6 +81,7 @@ def test_the_end_of_the_input_is_the_end(tmp_path: Path) -> None:
         serving.hear(SECOND)
         serving.process.stdin.close()  # type: ignore[union-attr]
         assert client.rest()[-1]["reason"] == "end of input"
+        serving.process.wait(PATIENCE)  # by itself
         assert any('reason="end of input"' in line for line in serving.end())
 
 
