@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds",
         metavar="10..30",
-        type=_seconds,
+        type=options.seconds(10, 30),
         default=20.0,
         help="how much speech to hear (default 20)",
     )
@@ -178,13 +178,3 @@ def _told(calibration: Calibration, profile: Profile) -> list[str]:
     first = sorted(before, key=lambda label: -before[label])[:3]
     rows = [f"  {label:<10} {before[label]:5.0%} -> {after[label]:4.0%}" for label in first]
     return ["your ordinary voice, before and after (mean probability):", *rows]
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 10 <= seconds <= 30:
-        raise argparse.ArgumentTypeError(f"{text!r} is not from 10 to 30 seconds")
-    return seconds

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def add_analysis(parser: argparse.ArgumentParser, *, interval: bool = True) -> N
         parser.add_argument(
             "--interval",
             metavar="SECONDS",
-            type=_interval,
+            type=seconds(HOP_SECONDS, 3600),
             help="speech between two emotion events, from 0.08 on (default 0.24)",
         )
 
@@ -109,6 +111,21 @@ def check_input(args: argparse.Namespace, parser: argparse.ArgumentParser) -> No
     """End with a usage error where options do not go together."""
     if args.rate is not None and args.input != "-":
         parser.error("--rate is for raw PCM: use it with --input -")
+
+
+def seconds(least: float, most: float) -> Callable[[str], float]:
+    """Return what reads seconds within bounds, as the `type` of an option."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not from {least:g} to {most:g} seconds")
+        return value
+
+    return read
 
 
 def settings(args: argparse.Namespace) -> Settings:
@@ -156,13 +173,3 @@ def _rate(text: str) -> int:
     if not 1000 <= rate <= 768_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a rate from 1000 to 768000 Hz")
     return rate
-
-
-def _interval(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not HOP_SECONDS <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not from 0.08 to 3600 seconds")
-    return seconds
