@@ -30,9 +30,10 @@ from streamser.analysis.whole import WholeAnalyzer
 from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
 from streamser.model.bundle import load
-from train.batches import Batch, Examples, Front, TrainingBatches
+from train.batches import Batch, Front, TrainingBatches
 from train.corpora import EMOTIONS, ravdess
 from train.evaluation import evaluate
+from train.examples import Examples
 from train.experiment import Experiment, prepare
 from train.export import export_run
 from train.features import Extractor, to_mfcc

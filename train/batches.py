@@ -1,11 +1,10 @@
-"""What a network sees: clips drawn, sped, cut, augmented and normalised, batch by batch."""
+"""What a network sees: drawn clips, augmented and normalised, batch by batch."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +15,10 @@ from streamser.analysis.evidence import fading
 from streamser.analysis.mfcc import mel_filters
 from streamser.model.manifest import NormaliserStatistics
 from train.augment import Augment
-from train.corpora.clip import UNKNOWN, Clip
-from train.features import PLAIN, ROOM, SPEEDS, FeatureCache, Features, Rendition, to_mfcc
+from train.corpora.clip import UNKNOWN
+from train.draws import Draw, Draws
+from train.examples import Examples
+from train.features import to_mfcc
 from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
@@ -47,58 +48,6 @@ class Batch:
         beginnings = self.mask[:, :1] * (steps < STEPS_PER_HOP * ends[..., None])
         views = np.concatenate([self.mask, beginnings.astype(np.float32)], axis=1)
         return Batch(self.features, views, self.targets)
-
-
-class Examples:
-    """Clips with their features in several renditions, and the targets they teach."""
-
-    def __init__(
-        self,
-        clips: Sequence[Clip],
-        recipe: Recipe,
-        *,
-        cache: FeatureCache,
-        renditions: Sequence[Rendition] = (PLAIN,),
-        votes: Mapping[str, Mapping[str, float]] | None = None,
-    ) -> None:
-        self.clips = [clip for clip in clips if clip.emotion in recipe.labels]
-        self._renditions = renditions
-        self.features = [cache.load(self.clips, rendition) for rendition in renditions]
-        self.targets = np.stack([_target(clip, recipe, votes or {}) for clip in self.clips])
-
-    def draw_shares(self, recipe: Recipe) -> NDArray[np.float64]:
-        """Probability of each clip to be drawn, by corpus and then by emotion."""
-        per_class = Counter((clip.corpus, clip.emotion) for clip in self.clips)
-        balance = recipe.fit.class_balance
-        shares = np.array([per_class[c.corpus, c.emotion] ** -balance for c in self.clips])
-        corpora = np.array([clip.corpus for clip in self.clips])
-        for corpus in np.unique(corpora):
-            mine = corpora == corpus
-            shares[mine] *= recipe.corpora.get(str(corpus), 0.0) / shares[mine].sum()
-        return np.asarray(shares / shares.sum())
-
-    def rendition_shares(self, recipe: Recipe) -> NDArray[np.float64]:
-        """Probability of each rendition of a clip: one for all rooms, the rest for the speeds."""
-        rooms = recipe.augment.rooms
-        room = np.array([rendition.room for rendition in self._renditions])
-        shares = np.where(room, rooms, (1.0 - rooms) / np.sum(~room))
-        return np.asarray(shares / shares.sum())
-
-
-def _target(
-    clip: Clip, recipe: Recipe, votes: Mapping[str, Mapping[str, float]]
-) -> NDArray[np.float32]:
-    target = np.array([float(label == clip.emotion) for label in recipe.labels], dtype=np.float32)
-    if clip.corpus == "crema_d" and clip.name in votes:
-        heard = [votes[clip.name].get(label, 0.0) for label in recipe.labels]
-        share = recipe.fit.listener_votes
-        target = ((1 - share) * target + share * np.array(heard)).astype(np.float32)
-    return target
-
-
-def renditions(recipe: Recipe) -> tuple[Rendition, ...]:
-    """What a recipe trains on: every clip at every speed, and in a room if it asks for rooms."""
-    return (*SPEEDS, ROOM) if recipe.augment.rooms else SPEEDS
 
 
 class Front:
@@ -134,8 +83,7 @@ class TrainingBatches:
 
     def __init__(self, examples: Examples, recipe: Recipe, front: Front, *, seed: int) -> None:
         self._examples, self._recipe, self._front, self._seed = examples, recipe, front, seed
-        self._shares = examples.draw_shares(recipe)
-        self._rendition_shares = examples.rendition_shares(recipe)
+        self._draws = Draws(examples, recipe)
         settings = recipe.mfcc
         peaks = mel_filters(settings).argmax(axis=1) * settings.sample_rate / settings.n_fft
         self._floor = 10.0 * np.log10(settings.log_floor)
@@ -149,7 +97,7 @@ class TrainingBatches:
 
     def __len__(self) -> int:
         """Batches in a pass."""
-        return self._recipe.fit.draws // self._recipe.fit.batch
+        return len(self._draws)
 
     def one_pass(self, number: int) -> Iterator[Batch]:
         """The batches of pass `number`, made on a thread beside the training."""
@@ -157,55 +105,21 @@ class TrainingBatches:
 
         def produce() -> None:
             rng = np.random.default_rng([self._seed, number])
-            for chosen in self._draw(rng):
-                ready.put(self._batch(chosen, rng))
+            for drawn in self._draws(rng):
+                ready.put(self._batch(drawn, rng))
             ready.put(None)
 
         threading.Thread(target=produce, daemon=True).start()
         while (batch := ready.get()) is not None:
             yield batch
 
-    def _draw(self, rng: np.random.Generator) -> list[list[tuple[int, NDArray[np.float16]]]]:
-        size = self._recipe.fit.batch
-        drawn = rng.choice(len(self._shares), len(self) * size, p=self._shares)
-        cuts = [(int(i), self._cut(int(i), rng)) for i in drawn]
-        # Clips of like length share a batch, so that little is computed on padding.
-        batches = []
-        for start in range(0, len(cuts), 8 * size):
-            pool = sorted(cuts[start : start + 8 * size], key=lambda cut: len(cut[1]))
-            batches += [pool[i : i + size] for i in range(0, len(pool), size)]
-        return [batches[i] for i in rng.permutation(len(batches))]
-
-    def _cut(self, index: int, rng: np.random.Generator) -> NDArray[np.float16]:
-        rendition = rng.choice(len(self._examples.features), p=self._rendition_shares)
-        features = self._examples.features[rendition][index]
-        hops = features.log_mel[self._widen(features, rng)]
-        limit = self._recipe.fit.max_hops
-        if rng.random() < self._recipe.fit.short_crops:
-            limit = int(rng.integers(8, limit))
-        start = int(rng.integers(0, max(0, len(hops) - limit) + 1))
-        return np.asarray(hops[start : start + limit])
-
-    @staticmethod
-    def _widen(features: Features, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Move the ends of the speech a little, as other gates and rooms would."""
-        if not features.speech:
-            return features.voiced
-        kept = features.voiced.copy()
-        first, last = kept.argmax(), kept.size - kept[::-1].argmax()
-        kept[max(0, first - int(rng.integers(0, 3))) : first] = True
-        kept[last : last + int(rng.integers(0, 4))] = True
-        return kept
-
-    def _batch(
-        self, chosen: list[tuple[int, NDArray[np.float16]]], rng: np.random.Generator
-    ) -> Batch:
+    def _batch(self, drawn: Sequence[Draw], rng: np.random.Generator) -> Batch:
         clips = []
-        for _, log_mel in chosen:
-            frames = log_mel.reshape(-1, log_mel.shape[-1])
+        for draw in drawn:
+            frames = draw.log_mel.reshape(-1, draw.log_mel.shape[-1])
             changed = self._augment(frames, self._noise, rng)
-            clips.append(self._front(changed.reshape(log_mel.shape)))
-        targets = self._examples.targets[[index for index, _ in chosen]]
+            clips.append(self._front(changed.reshape(draw.log_mel.shape)))
+        targets = self._examples.targets[[draw.clip for draw in drawn]]
         batch = self._mix(pad(clips, targets), rng)
         return self._begin(batch, [len(clip) for clip in clips], rng)
 

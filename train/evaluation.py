@@ -9,9 +9,10 @@ import numpy as np
 from streamser.model.bundle import Bundle
 from train import corpora
 from train.baseline import gain, two_neutral
-from train.batches import Examples, Front, whole_clips
+from train.batches import Front, whole_clips
 from train.conditions import conditions
 from train.corpora.clip import BOREDOM, EMOTIONS, UNKNOWN
+from train.examples import Examples
 from train.experiment import Experiment
 from train.figures import calibration, confusion, corpus_figures, spoken
 from train.fit import load_fitted, predict

@@ -29,8 +29,9 @@ from streamser.model.manifest import (
     VerdictSettings,
 )
 from train.baseline import fit_baseline
-from train.batches import Examples, Front
+from train.batches import Front
 from train.corpora import CORPORA, Clip
+from train.examples import Examples
 from train.experiment import Experiment
 from train.figures import fit_temperature, fit_threshold, fit_unknown_above
 from train.fit import Fitted, load_fitted

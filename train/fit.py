@@ -18,7 +18,8 @@ from scipy.special import softmax
 
 from streamser.analysis.hops import HOP_SECONDS
 from streamser.model.manifest import NormaliserStatistics
-from train.batches import Batch, Examples, Front, TrainingBatches, renditions, whole_clips
+from train.batches import Batch, Front, TrainingBatches, whole_clips
+from train.examples import Examples, renditions
 from train.experiment import WEIGHTS
 from train.features import FeatureCache, to_mfcc
 from train.network import Network

@@ -60,6 +60,9 @@ class AugmentSettings:
 
     noise: float = 0.5
     snr_db: tuple[float, float] = (3.0, 30.0)
+    paste: float = 0.0
+    """Share of the draws joined with another clip of the same voice, as emotional or neutral."""
+
     rooms: float = 0.0
     """Share of the draws that are heard in a simulated room (train.rooms)."""
 

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
             kept.compute(rows)
             print(f"{len(rows)} rows in {kept.folder}")
         return 0
-    from train.batches import renditions
+    from train.examples import renditions
     from train.features import PLAIN
 
     laid_out = experiment(arguments)
