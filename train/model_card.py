@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from streamser.model.bundle import Bundle
+from train.confusion import draw_confusion
 from train.corpora import CORPORA
 from train.corpora.clip import EMOTIONS
 from train.experiment import Experiment
@@ -76,7 +77,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
     )
     path = bundle.path / "README.md"
     path.write_text(text)
-    draw_confusion(
+    _draw_confusion(
         np.array(figures["confusion"]), emotions(manifest.labels), bundle.path / "confusion.svg"
     )
     draw_trust(figures, bundle.path / "trust.svg")
@@ -104,19 +105,10 @@ def draw_trust(figures: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def draw_confusion(counts: np.ndarray, names: list[str], path: Path) -> None:
-    """Draw the share of each true emotion (rows) that was found as each other (columns)."""
+def _draw_confusion(counts: np.ndarray, names: list[str], path: Path) -> None:
     plt = _pyplot()
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("found")
-    axes.set_ylabel("acted")
-    for (row, column), share in np.ndenumerate(shares):
-        colour = "white" if share > 0.5 else "black"
-        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
+    draw_confusion(axes, counts, names)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 

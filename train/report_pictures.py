@@ -11,8 +11,8 @@ matplotlib.use("agg")
 import numpy as np
 from matplotlib import pyplot as plt
 
+from train.confusion import draw_confusion
 from train.report import System, mean
-from train.systems.pictures import draw_confusion
 
 PLAIN = {"dpi": 90, "metadata": {"Software": None}}
 """The same picture from the same figures."""

@@ -10,7 +10,8 @@ import matplotlib
 matplotlib.use("agg")
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
+
+from train.confusion import draw_confusion
 
 
 def curves(history: Sequence[dict[str, float]], path: Path) -> None:
@@ -36,16 +37,3 @@ def confusion(counts: np.ndarray, names: Sequence[str], path: Path) -> None:
     draw_confusion(axes, counts, names)
     figure.savefig(path, dpi=110)
     plt.close(figure)
-
-
-def draw_confusion(axes: Axes, counts: np.ndarray, names: Sequence[str]) -> None:
-    """The share of each true class (rows) that was found as each other (columns), in percent."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("found")
-    axes.set_ylabel("acted")
-    for (row, column), share in np.ndenumerate(shares):
-        colour = "white" if share > 0.5 else "black"
-        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour)
