@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ from streamser.clip import demo_clip
 from streamser.model.bundle import load
 from train.batches import Batch, Front, TrainingBatches
 from train.corpora import EMOTIONS, ravdess
+from train.draws import Draws
 from train.evaluation import evaluate
 from train.examples import Examples
 from train.experiment import Experiment, prepare
@@ -129,6 +132,24 @@ def test_draws_depend_on_seed_and_pass_alone(experiment: Experiment) -> None:
     assert first.features.shape != other.features.shape or not np.array_equal(
         first.features, other.features
     )
+
+
+def test_joined_clips_are_of_one_voice(experiment: Experiment) -> None:
+    recipe = experiment.recipe
+    augment = dataclasses.replace(recipe.augment, paste=1.0)
+    recipe = dataclasses.replace(recipe, augment=augment)
+    train = Examples(experiment.split.train, recipe, cache=experiment.cache)
+    voices: dict[bytes, set[str]] = defaultdict(set)
+    for clip, features in zip(train.clips, train.features[0], strict=True):
+        for hop in features.log_mel:
+            voices[hop.tobytes()].add(clip.speaker)
+    joined = 0
+    for draw in itertools.chain(*Draws(train, recipe)(np.random.default_rng(0))):
+        clip = train.clips[draw.clip]
+        own = {hop.tobytes() for hop in train.features[0][draw.clip].log_mel}
+        assert all(clip.speaker in voices[hop.tobytes()] for hop in draw.log_mel)
+        joined += any(hop.tobytes() not in own for hop in draw.log_mel)
+    assert joined
 
 
 def test_every_emotion_is_drawn_though_one_is_rare(experiment: Experiment) -> None:
