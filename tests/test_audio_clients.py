@@ -17,28 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import events_schema
-import numpy as np
 import pytest
-from serving import PATIENCE, ROOT, SECOND, TOKEN, Serving, free_port, speech, until
+import streaming
+from serving import PATIENCE, ROOT, SECOND, TOKEN, Serving, free_port, until
+from streaming import HEAD, alone, spoken
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from streamser.analysis.analyzer import Analyzer
-from streamser.events import as_dict
-
 START = '{"type": "start", "format": "s16le", "rate": 16000, "channels": 1}'
 END = '{"type": "end"}'
-HEAD = speech()[: 6 * 32_000]
 
 
-class House:
-    """A daemon without a microphone that takes audio."""
+class House(streaming.House):
+    """One that WebSocket clients may send audio to."""
 
     def __init__(self, folder: Path, streams: str = "", websocket: str = "") -> None:
         self.port, self.web = free_port(), free_port()
         config = f"[streams]\n{streams}\n[websocket]\naudio = true\nport = {self.port}\n{websocket}"
         config += f"\nconnections_per_second = 1000\n[metrics]\nport = {self.web}\n"
-        self.serving = Serving(folder, config, mic="none")
+        super().__init__(folder, config)
 
     def connect(self, path: str = "/audio", **options: Any) -> ClientConnection:
         """Return a client."""
@@ -56,21 +53,12 @@ class House:
         pages = int(Path(f"/proc/{self.serving.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
-    def __enter__(self) -> House:
-        self.serving.__enter__()
-        self.serving.log.until("session started")
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.serving.__exit__(*raised)
-
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     with House(tmp_path) as house:
         yield house
-        log = house.serving.end()
-        assert not any("level=error" in line or "Traceback" in line for line in log), log
+        house.end()
 
 
 def send(client: ClientConnection, pcm: bytes, size: int = 3200) -> None:
@@ -85,18 +73,6 @@ def rest(client: ClientConnection) -> list[dict[str, Any]]:
         while True:
             got.append(events_schema.check(json.loads(client.recv(PATIENCE))))
     return got
-
-
-def spoken(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    outer = ("session.started", "session.ended", "health")
-    told = (event for event in events if event["type"] not in outer)
-    return [{k: v for k, v in event.items() if k not in ("seq", "time")} for event in told]
-
-
-def alone(pcm: bytes) -> list[dict[str, Any]]:
-    analyzer = Analyzer()
-    events = [*analyzer.push(np.frombuffer(pcm, np.int16)), *analyzer.finish()]
-    return spoken(json.loads(json.dumps([as_dict(event) for event in events])))
 
 
 def test_each_client_gets_the_events_of_its_own_audio(house: House) -> None:
@@ -157,7 +133,7 @@ def test_it_is_ready_without_any_microphone_and_drains(tmp_path: Path) -> None:
             events = rest(client)
         assert events[-1]["reason"] == "the server ends"
         assert "utterance" in [event["type"] for event in events]
-        house.serving.end()
+        house.end()
 
 
 def test_who_sends_what_is_no_audio_is_told_why(house: House) -> None:
@@ -209,7 +185,7 @@ def test_streams_beyond_the_limit_are_refused_in_words(tmp_path: Path) -> None:
             third.send(START)
             assert json.loads(third.recv(PATIENCE))["type"] == "session.started"
         assert house.count("streams_refused_total{}") == 1
-        house.serving.end()
+        house.end()
 
 
 def test_audio_is_taken_only_where_it_is_wanted_and_from_those_who_may(tmp_path: Path) -> None:
@@ -317,8 +293,7 @@ def test_hostile_clients_cost_the_others_nothing_and_memory_stays_bounded(tmp_pa
         # Its own queue of 16 is what the honest one may lose events to; it loses no audio.
         assert last[-1]["type"] == "session.ended" and last[-2]["dropped_s"] == 0.0
         assert house.rss_mb() < before + 40.0
-        log = house.serving.end()
-        assert not any("level=error" in line or "Traceback" in line for line in log), log
+        house.end()
 
 
 @pytest.fixture

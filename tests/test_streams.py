@@ -7,17 +7,18 @@ import itertools
 import threading
 import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving import speech, until
+from streaming import alone, plain, spoken
 
 from streamser import config
-from streamser.analysis.analyzer import Analyzer
 from streamser.analysis.settings import Settings
-from streamser.events import Event, Health, SessionEnded, SessionStarted, Utterance, as_dict
+from streamser.events import Event, Health, SessionEnded, SessionStarted, Utterance
 from streamser.listener import Listener
 from streamser.model.bundle import load
 from streamser.streams.feed import Feed
@@ -44,23 +45,9 @@ class Heard:
             self.over.set()
 
     @property
-    def spoken(self) -> list[dict[str, object]]:
-        """What was said about the voice, without wall time."""
-        told = [as_dict(event) for event in self.events]
-        outer = ("session.started", "session.ended", "health")
-        return [
-            {key: value for key, value in event.items() if key not in ("time", "seq")}
-            for event in told
-            if event["type"] not in outer
-        ]
-
-
-def alone(pcm: bytes) -> list[dict[str, object]]:
-    heard = Heard()
-    analyzer = Analyzer(model=BUNDLE)
-    heard(analyzer.push(np.frombuffer(pcm, np.int16)), False)
-    heard(analyzer.finish(), True)
-    return heard.spoken
+    def spoken(self) -> list[dict[str, Any]]:
+        """What was said about the voice."""
+        return spoken(plain(self.events))
 
 
 ALONE = alone(SPEECH)
