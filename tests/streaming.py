@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Sequence
@@ -9,13 +10,35 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pytest
 from serving import Serving, speech
 
 from streamser.analysis.analyzer import Analyzer
+from streamser.analysis.profile import Profile, save_profile
 from streamser.events import Event, as_dict
+from streamser.model.bundle import load
 
 HEAD = speech()[: 6 * 32_000]
 """Six seconds of speech."""
+
+
+def store_profiles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
+    """Keep profiles in a folder: `anna`, a voice unlike others, and `old`, of another network."""
+    bundle = load()
+    assert bundle.manifest.baseline is not None
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    profile = Profile(
+        name="anna",
+        created="2026-11-21",
+        model=bundle.info.name,
+        model_sha256=bundle.info.sha256,
+        speech_seconds=20.0,
+        pooled=tuple(value + 0.5 for value in bundle.manifest.baseline.neutral),
+    )
+    save_profile(profile)
+    save_profile(dataclasses.replace(profile, name="old", model_sha256="0" * 64))
+    return profile
 
 
 class House:
@@ -52,7 +75,7 @@ def spoken(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @functools.cache
-def alone(pcm: bytes) -> list[dict[str, Any]]:
+def alone(pcm: bytes, profile: Profile | None = None) -> list[dict[str, Any]]:
     """Return what is said about a voice that is analysed at once, with nobody beside it."""
-    analyzer = Analyzer()
+    analyzer = Analyzer(profile=profile)
     return spoken(plain([*analyzer.push(np.frombuffer(pcm, np.int16)), *analyzer.finish()]))

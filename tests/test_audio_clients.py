@@ -20,7 +20,7 @@ import events_schema
 import pytest
 import streaming
 from serving import PATIENCE, ROOT, SECOND, TOKEN, Serving, free_port, until
-from streaming import HEAD, alone, spoken
+from streaming import HEAD, alone, spoken, store_profiles
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -341,3 +341,31 @@ def test_the_example_with_wyomings_client(tmp_path: Path, recording: Path) -> No
         done = run("wyoming_client.py", str(recording), "127.0.0.1", str(port))
         assert done.returncode == 1 and "begin with the user-event token" in done.stderr
         it.end()
+
+
+def test_a_client_says_whose_voice_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = store_profiles(tmp_path, monkeypatch)
+    with House(tmp_path) as house:
+
+        def said(profile: str) -> tuple[list[dict[str, Any]], ClientConnection]:
+            with house.connect() as client:
+                client.send(json.dumps({"format": "s16le", "rate": 16_000, "profile": profile}))
+                with contextlib.suppress(ConnectionClosed):
+                    send(client, HEAD)
+                    client.send(END)
+                return rest(client), client
+
+        events, _ = said("anna")
+        assert events[0]["profile"] == "anna"
+        assert spoken(events) == alone(HEAD, anna) != alone(HEAD)
+        for name, told in (
+            ("bert", "no profile bert"),
+            ("../profiles/anna", "no profile ../profiles/anna"),
+            ("\ud800\n" * 99, "no profile '\\ud800\\n"),
+            ("old", "profile old was made with another model"),
+        ):
+            events, client = said(name)
+            reason = client.protocol.close_reason or ""
+            assert events == [] and client.protocol.close_code == 1008 and reason.startswith(told)
+            assert "anna" not in reason.replace(name, ""), "whose profiles there are"
+        house.end()

@@ -176,6 +176,7 @@ TOLD = st.fixed_dictionaries(
         "format": st.one_of(st.just("s16le"), VALUES),
         "rate": st.one_of(st.integers(7000, 200_000), VALUES),
         "channels": st.one_of(st.integers(-1, 20), VALUES),
+        "profile": st.one_of(st.just("nobody"), VALUES),
         "x": VALUES,
     },
 )
@@ -219,7 +220,8 @@ def frame(kind: Any, data: Any, more: bytes, payload: bytes, lies: tuple[Any, An
 KINDS = ("audio-start", "audio-chunk", "audio-stop", "describe", "ping", "user-event", "x")
 AUDIO = st.fixed_dictionaries(
     {"rate": st.just(16_000), "width": st.just(2), "channels": st.just(1)},
-    optional={"timestamp": st.one_of(st.integers(), VALUES), "text": VALUES, "name": VALUES},
+    optional={"timestamp": st.one_of(st.integers(), VALUES)}
+    | dict.fromkeys(("text", "name", "profile"), VALUES),
 )
 FRAMES = st.builds(
     frame,
@@ -247,6 +249,8 @@ def test_any_bytes_are_wyoming_frames_or_told_in_a_line(said: bytes) -> None:
                 assert isinstance(found.type, str) and len(found.payload) <= len(said)
                 with contextlib.suppress(ValueError):
                     assert found.audio.rate
+                with contextlib.suppress(ValueError):
+                    assert found.profile is None or isinstance(found.profile, str)
                 assert isinstance(found.timestamp, int)
 
     try:

@@ -18,7 +18,7 @@ import events_schema
 import pytest
 import streaming
 from serving import PATIENCE, ROOT, SECOND, TOKEN, Serving, certificate, free_port, until
-from streaming import HEAD, alone, spoken
+from streaming import HEAD, alone, spoken, store_profiles
 
 pytest.importorskip("wyoming", reason="needs pip install wyoming")
 
@@ -128,6 +128,23 @@ def test_streams_follow_one_another_on_a_connection(house: House) -> None:
     events = ours(got)
     second = next(i for i, event in enumerate(events) if event.get("source") == "wyoming:2")
     assert spoken(events[:second]) == spoken(events[second:]) == alone(HEAD)
+
+
+def test_a_client_says_whose_voice_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = store_profiles(tmp_path, monkeypatch)
+    start, *rest = audio(HEAD)
+    with House(tmp_path) as house:
+        for profile in ("anna", None):
+            named = Event(type=start.type, data={**start.data, "profile": profile})
+            events = ours(house.talk(named, *rest))
+            assert events[0]["profile"] == profile
+            assert spoken(events) == alone(HEAD, anna if profile else None)
+        for wrong, code in (("bert", "no-profile"), (3, "malformed")):
+            named = Event(type=start.type, data={**start.data, "profile": wrong})
+            (refused,) = house.talk(named, *rest)
+            error = Error.from_event(refused)
+            assert error.code == code and "profile" in error.text and "anna" not in error.text
+        house.end()
 
 
 def test_what_is_no_wyoming_is_told_why_and_seen_out(house: House) -> None:

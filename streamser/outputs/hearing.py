@@ -18,6 +18,8 @@ class Start(AudioFormat):
 
     type: Literal["start"] = "start"
     format: Literal["s16le"]
+    profile: str | None = None
+    """Who speaks, as `streamser calibrate --profile` was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +29,11 @@ class End:
     type: Literal["end"]
 
 
-def read_start(message: str | bytes) -> AudioFormat:
+def read_start(message: str | bytes) -> Start:
     """Return what the first message says. Raises ValueError with a line for the client."""
     if not isinstance(message, str):
         raise ValueError('begin with {"type": "start", "format": "s16le", "rate": 16000}')
-    start = strict.read(Start, _parsed(message))
-    return AudioFormat(rate=start.rate, channels=start.channels)
+    return strict.read(Start, _parsed(message))
 
 
 def read_end(message: str) -> None:

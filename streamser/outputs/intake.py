@@ -45,9 +45,19 @@ class Intake:
     """For one event loop's use; events are written by the thread that analyses."""
 
     def __init__(
-        self, streams: Streams, kind: str, audio: AudioFormat, seat: Seat, write: Write
+        self,
+        streams: Streams,
+        kind: str,
+        audio: AudioFormat,
+        seat: Seat,
+        write: Write,
+        *,
+        profile: str | None = None,
     ) -> None:
-        """Open a stream whose events are left in `seat`. Raises StreamsFullError."""
+        """Open a stream whose events are left in `seat`; `profile` names who speaks.
+
+        Raises StreamsFullError and ProfileError.
+        """
         limits = streams.limits
         self.over = asyncio.Event()
         """Set once the last event lies in the seat."""
@@ -58,7 +68,7 @@ class Intake:
         self._write = write
         self._loop = asyncio.get_running_loop()
         self._pace = Pace(speed=limits.speed, burst=limits.backlog / 2)
-        self._stream = streams.open(kind, audio, self._deliver)
+        self._stream = streams.open(kind, audio, self._deliver, profile=profile)
 
     async def next(self, message: Awaitable[T]) -> T | None:
         """Wait for what the client says next; None when the session is over, if for silence."""

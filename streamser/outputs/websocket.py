@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Origin
 
+from streamser.analysis.profile import ProfileError
 from streamser.config import WebSocket
 from streamser.events import Event, to_json
 from streamser.log import Log
@@ -175,11 +176,18 @@ class WebSocketServer:
         """Take a client's audio to its end; return with which code and reason to close."""
         try:
             async with asyncio.timeout(HANDSHAKE):
-                audio = read_start(await connection.recv())
-            intake = Intake(self._streams, self.name, audio, seat, lambda event: [to_json(event)])
+                start = read_start(await connection.recv())
+            intake = Intake(
+                self._streams,
+                self.name,
+                start,
+                seat,
+                lambda event: [to_json(event)],
+                profile=start.profile,
+            )
         except TimeoutError:
             return self._refused(1008, f"nothing was said in {HANDSHAKE:g} s")
-        except ValueError as error:
+        except (ValueError, ProfileError) as error:
             return self._refused(1008, str(error))
         except StreamsFullError as error:
             return self._refused(1013, str(error))

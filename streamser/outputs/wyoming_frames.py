@@ -60,6 +60,14 @@ class Frame:
         return strict.read(AudioFormat, {key: told[key] for key in ("rate", "channels")})
 
     @property
+    def profile(self) -> str | None:
+        """Who speaks, if `audio-start` tells: no field of the protocol's own. Raises ValueError."""
+        told = self.data.get("profile")
+        if told is not None and not isinstance(told, str):
+            raise ValueError(f"{self.type}: profile has to be text")
+        return told
+
+    @property
     def timestamp(self) -> int:
         """Milliseconds, 0 where none are told."""
         told = self.data.get("timestamp")

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from streamser.analysis.profile import ProfileError
 from streamser.events import Event, SpeechStarted, Utterance, as_dict
 from streamser.outputs.access import Token
 from streamser.outputs.audience import Seat
@@ -122,9 +123,13 @@ class Talk:
     def _begin(self, frame: Frame) -> Intake:
         write = _writer(frame.timestamp)
         try:
-            self._intake = Intake(self._streams, "wyoming", frame.audio, self._seat, write)
+            self._intake = Intake(
+                self._streams, "wyoming", frame.audio, self._seat, write, profile=frame.profile
+            )
         except StreamsFullError as error:
             raise RefusedError("streams-full", str(error)) from None
+        except ProfileError as error:
+            raise RefusedError("no-profile", str(error)) from None
         return self._intake
 
     async def _finish(self) -> None:

@@ -62,16 +62,19 @@ class Streams:
         self._wanted = limits, model, settings
         self.limits, self.model = limits, bundle.info
 
-    def open(self, kind: str, audio: AudioFormat, deliver: Deliver) -> Stream:
-        """Begin a stream. Raises StreamsFullError."""
+    def open(
+        self, kind: str, audio: AudioFormat, deliver: Deliver, *, profile: str | None = None
+    ) -> Stream:
+        """Begin a stream; `profile` names who speaks. Raises StreamsFullError and ProfileError."""
         worker = self._worker
         if worker is None or sum(map(len, self._workers())) >= self.limits.limit:
             self._refused += 1
             taken = f"all {self.limits.limit} streams are taken"
             raise StreamsFullError(f"{taken}: try again later, or raise streams.limit")
+        voice = None if profile is None else worker.profile(profile)
         self._opened += 1
         feed = Feed(f"{kind}:{self._opened}", audio, backlog=self.limits.backlog)
-        stream = Stream(feed, deliver, worker.wake)
+        stream = Stream(feed, deliver, worker.wake, profile=voice)
         worker.add(stream)
         worker.wake(stream)
         return stream

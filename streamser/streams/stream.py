@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from streamser.analysis.analyzer import Analyzer
+from streamser.analysis.profile import Profile
 from streamser.analysis.settings import Settings
 from streamser.events import Event, Session
 from streamser.listener import Listener
@@ -18,9 +19,20 @@ Deliver = Callable[[Sequence[Event], bool], None]
 class Stream:
     """Filled by one thread, analysed slice by slice by another."""
 
-    def __init__(self, feed: Feed, deliver: Deliver, wake: Callable[[Stream], None]) -> None:
-        """`wake` is called when there is something to do: then `turn` wants to be called."""
+    def __init__(
+        self,
+        feed: Feed,
+        deliver: Deliver,
+        wake: Callable[[Stream], None],
+        *,
+        profile: Profile | None = None,
+    ) -> None:
+        """`wake` is called when there is something to do: then `turn` wants to be called.
+
+        `profile` is of the one who speaks, and of the network that `turn` is given.
+        """
         self.feed = feed
+        self._profile = profile
         self.over = False
         """Whether no turn is left to be taken."""
         self._deliver = deliver
@@ -66,7 +78,9 @@ class Stream:
             return
         if self._listener is None:
             session = Session()
-            analyzer = Analyzer(model=bundle, settings=settings, session=session)
+            analyzer = Analyzer(
+                model=bundle, settings=settings, profile=self._profile, session=session
+            )
             self._listener = Listener(self.feed, analyzer=analyzer, session=session)
         if self._reason is not None:
             self._listener.stop(self._reason)

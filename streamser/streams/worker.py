@@ -7,12 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from streamser.analysis.profile import Profile, ProfileError, load_profile, names, shift
 from streamser.analysis.settings import Settings
 from streamser.audio.source import SAMPLE_RATE
 from streamser.log import Log
 from streamser.model.bundle import Bundle
 from streamser.monitored import MonitoredThread
 from streamser.streams.stream import Stream
+from streamser.strict import shown
 
 STALLED = 30.0
 """Seconds for one slice of audio, and the thread hangs."""
@@ -51,6 +53,14 @@ class Worker:
     def __len__(self) -> int:
         """How many streams it has."""
         return len(self._streams)
+
+    def profile(self, name: str) -> Profile:
+        """Return a stored profile that suits the network. Raises ProfileError."""
+        if name not in names():  # whose there are is not told to clients
+            raise ProfileError(f"no profile {shown(name)}")
+        profile = load_profile(name)
+        shift(self._bundle, profile)
+        return profile
 
     def add(self, stream: Stream) -> None:
         """Take a stream on."""
