@@ -23,6 +23,7 @@ from train.corpora.clip import Clip
 from train.corpora.reader import Reader
 from train.multiply_adds import multiply_adds
 from train.recipe import RECIPES, RecipeError
+from train.report import markdown, systems
 from train.systems.fit import Data, Fit, chosen_epoch, ended, fit_network, rate_at
 from train.systems.protocols import honest, honest_folds, label_of, own
 from train.systems.recipe import SystemRecipe, find_recipe
@@ -314,3 +315,29 @@ def test_transfer_freezes_the_weights_it_is_given_or_says_that_it_needs_some(
     # The stem (3 x 3 to 3 channels) and the last layer (2048 to 7) learn.
     learning = sum(int(np.prod(weight.shape)) for weight in frozen.trainable_weights)
     assert learning == 3 * 3 * 3 + 3 + 2048 * 7 + 7
+
+
+def test_folds_with_shared_speakers_stand_apart_from_honest_ones() -> None:
+    common = {
+        "kind": "result", "recipe": "mine", "seed": 0, "ece": 0.1, "epochs": 1, "wa": 50.0,
+        "epochs_planned": 1, "seconds": 60.0, "parameters": 1, "split_sha256": "0", "commit": "1",
+        "described": "",
+    }  # fmt: skip
+
+    def record(protocol: str, split: str, corpus: str, ua: float) -> dict[str, object]:
+        row = {"clips": 10, "ua": ua, "ua_four": ua + 1, "wa": ua}
+        return common | {"protocol": protocol, "split": split, "ua": ua, "by_corpus": {corpus: row}}
+
+    (system,) = systems(
+        [
+            record("honest", "pooled-1", "savee", 50.0),
+            record("emobox", "emobox-1", "savee", 60.0),
+            record("emobox", "emobox-2", "savee", 70.0),
+            record("left-out", "emovo-left-out-1", "emovo", 30.0),
+        ]
+    )
+    assert [record["ua"] for record in system.honest] == [50.0]
+    page = markdown([system], pictures="results")
+    assert "| **mine** |  |  |  | 65.0 (2) |  |  |" in page
+    assert "| HuBERT-base | 71.1 | 65.4 |" in page
+    assert "| mine | emovo | 10 | 30.0 | 31.0 | 0.100 |" in page

@@ -35,7 +35,7 @@ from streamser.model.bundle import load
 from train.batches import Batch, Front, TrainingBatches
 from train.corpora import EMOTIONS, ravdess
 from train.draws import Draws
-from train.evaluation import evaluate
+from train.evaluation import agreement, trust
 from train.examples import Examples
 from train.experiment import Experiment, prepare
 from train.export import export_run
@@ -99,7 +99,7 @@ def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
     manifest = export_run(experiment, folder=folder, version="0.0.1", licence="none", clips=8)
     assert manifest.provenance["split_sha256"] == experiment.split.hash
     bundle = load(folder)
-    figures = evaluate(bundle, experiment)
+    figures = agreement(bundle, experiment) | trust(bundle, experiment)
     assert set(figures["corpora"]) == {"ravdess", "mean"}
     assert np.sum(figures["confusion"]) == 28
     assert list(figures["ua_over_seconds"]) == ["0.5", "1", "1.5", "2", "3", "all"]

@@ -16,26 +16,16 @@ from train.examples import Examples
 from train.experiment import Experiment
 from train.figures import calibration, confusion, corpus_figures, spoken
 from train.fit import load_fitted, predict
-from train.judge import Heard, answers, emotional_seconds, hear, recorded_sounds
+from train.judge import Answers, Heard, answers, emotional_seconds, hear, recorded_sounds
 from train.over_time import recalls_over_seconds
 from train.scores import unweighted_recalls
 
 
-def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
-    """Return the figures as plain types; percentages are 0 to 100."""
+def agreement(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
+    """Return how far it agrees with the acted labels; percentages are 0 to 100."""
     labels = bundle.manifest.labels
     test = experiment.split.test
     judged = answers(bundle, test)
-    sounds = [clip for clip in test if clip.emotion == UNKNOWN]
-    heard = hear(bundle, sounds)
-    voices = spoken(judged)
-    genders = {
-        gender: corpus_figures(
-            voices.of(np.array([i for i, c in enumerate(voices.clips) if c.gender == gender])),
-            labels,
-        )["mean"]["ua"]
-        for gender in ("female", "male")
-    }
     unquantised = float_recalls(experiment)
     return {
         "model": {"name": bundle.info.name, "sha256": bundle.info.sha256},
@@ -43,15 +33,33 @@ def evaluate(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
         "float_ua": _rounded({name: 100 * ua for name, ua in unquantised.items()}),
         "confusion": confusion(judged, labels).tolist(),
         "calibration": _rounded(calibration(judged, labels)),
-        "ua_by_gender": _rounded(genders),
-        "calibrated": _calibrated(bundle, experiment),
+        "ua_by_gender": _rounded(_by_gender(spoken(judged), labels)),
         "ua_over_seconds": _rounded(recalls_over_seconds(bundle, test, experiment.cache)),
+    }
+
+
+def trust(bundle: Bundle, experiment: Experiment) -> dict[str, Any]:
+    """Return what it makes of noise, rooms, telephones, profiles, sounds and other emotions."""
+    sounds = [clip for clip in experiment.split.test if clip.emotion == UNKNOWN]
+    heard = hear(bundle, sounds)
+    return {
+        "calibrated": _calibrated(bundle, experiment),
         "ua_through": _through(bundle, experiment),
         "sounds": {
             corpus: _share([h for h in heard if h.clip.corpus == corpus])
             for corpus in sorted({clip.corpus for clip in sounds})
         },
         "boredom_rejected": _boredom(bundle, experiment),
+    }
+
+
+def _by_gender(voices: Answers, labels: tuple[str, ...]) -> dict[str, float]:
+    """Mean UA over the corpora that have such voices."""
+    genders = np.array([clip.gender for clip in voices.clips])
+    return {
+        gender: corpus_figures(voices.of(np.flatnonzero(genders == gender)), labels)["mean"]["ua"]
+        for gender in ("female", "male")
+        if np.any(genders == gender)
     }
 
 

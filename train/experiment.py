@@ -36,6 +36,11 @@ class Experiment:
         """Where the run keeps its checkpoints, history and result."""
         return self.runs / self.recipe.name / self._run_name(self.seed)
 
+    @property
+    def shipped(self) -> bool:
+        """Whether this is the run whose bundle `models/` holds: pooled, fold 1, seed 0."""
+        return self.split.name == "pooled/1" and self.seed == 0
+
     def _run_name(self, seed: int) -> str:
         return f"{self.split.name.replace('/', '-')}-s{seed}"
 

@@ -12,6 +12,14 @@ from train.recipe import load_recipe
 
 Record = dict[str, Any]
 
+HONEST = "no speaker on two sides"
+
+PROTOCOLS = {
+    "emobox": "EmoBox's folds of every corpus",
+    "left-out": "none of the corpus in training",
+}
+"""What a streaming network is judged by besides the pooled, speaker-disjoint folds."""
+
 RESULTS = Path(__file__).parent / "results"
 """Figures of finished runs, kept with the code."""
 
@@ -73,15 +81,17 @@ def _bundle(path: Path) -> Record:
     settings = told["settings"]["fit"]
     before = load_recipe(settings["after"]).fit.passes if settings.get("after") else 0
     passes = before + settings["passes"]
+    protocol = next((name for name in PROTOCOLS if name in told["protocol"]), "honest")
     return {
         "kind": "result",
-        "protocol": "honest",
+        "protocol": protocol,
         "split": told["protocol"].replace("/", "-"),
-        "described": "no speaker on two sides, the last pass; INT8, through the code that runs "
-        "live",
-        "speaker_independent": True,
+        "described": f"{PROTOCOLS.get(protocol, HONEST)}, the last pass; INT8, through the code "
+        "that runs live",
+        "speaker_independent": protocol != "emobox",
         "wa": rows["mean"]["wa"],
         "ua": rows["mean"]["ua"],
+        "ece": told["calibration"]["ece"],
         "by_corpus": {name: row for name, row in rows.items() if name != "mean"},
         "epochs": passes,
         "epochs_planned": passes,

@@ -6,8 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from train.commands.export import MODELS
+from train.commands.export import WHERE, bundle_folder
 from train.commands.runs import add_run_arguments, experiment, system_runs
+from train.recipe import RecipeError
 from train.systems.recipe import SystemRecipe, find_recipe
 
 NAME = "evaluate"
@@ -17,7 +18,7 @@ EXAMPLE = "python -m train evaluate streamser-research --card"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
-    parser.add_argument("--model", type=Path, help="folder of the bundle (models/NAME)")
+    parser.add_argument("--model", type=Path, help="folder of the bundle " + WHERE)
     parser.add_argument("--card", action="store_true", help="write the bundle's card from it")
 
 
@@ -40,13 +41,16 @@ def _evaluate_systems(arguments: argparse.Namespace) -> None:
 
 def _evaluate_bundle(arguments: argparse.Namespace) -> None:
     from streamser.model.bundle import load
-    from train.evaluation import evaluate
+    from train.evaluation import agreement, trust
     from train.model_card import write_card
 
     laid_out = experiment(arguments)
-    folder = arguments.model or MODELS / laid_out.recipe.name
-    bundle = load(folder)
-    figures = evaluate(bundle, laid_out)
+    if arguments.card and not laid_out.shipped:
+        raise RecipeError("--card is for the bundle that is shipped: pooled, fold 1, seed 0")
+    bundle = load(arguments.model or bundle_folder(laid_out))
+    figures = agreement(bundle, laid_out)
+    if laid_out.shipped:
+        figures |= trust(bundle, laid_out)
     path = laid_out.write("evaluate.json", figures)
     if arguments.card:
         write_card(bundle, laid_out, figures)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from train.commands.runs import add_run_arguments, experiment, system_runs
+from train.experiment import Experiment
 from train.systems.recipe import SystemRecipe, find_recipe
 
 NAME = "export"
@@ -14,10 +15,17 @@ EXAMPLE = "python -m train export streamser-research --model-version 0.1.0"
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
+WHERE = "(models/NAME for pooled, fold 1, seed 0; otherwise bundle/ in the run's folder)"
+
+
+def bundle_folder(laid_out: Experiment) -> Path:
+    """Where the bundle of a run lies: `models/NAME` if it is the one to ship, else in the run."""
+    return MODELS / laid_out.recipe.name if laid_out.shipped else laid_out.folder / "bundle"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
-    parser.add_argument("--to", type=Path, help="folder of the bundle (models/NAME)")
+    parser.add_argument("--to", type=Path, help="folder of the bundle " + WHERE)
     parser.add_argument("--model-version", default="0.1.0")
     parser.add_argument("--licence", default="CC-BY-NC-SA-4.0", help="of the trained weights")
 
@@ -43,7 +51,7 @@ def _export_bundle(arguments: argparse.Namespace) -> None:
     from train.export import export_run
 
     laid_out = experiment(arguments)
-    folder = arguments.to or MODELS / laid_out.recipe.name
+    folder = arguments.to or bundle_folder(laid_out)
     manifest = export_run(
         laid_out, folder=folder, version=arguments.model_version, licence=arguments.licence
     )
