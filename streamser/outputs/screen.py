@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.control import Control
@@ -44,12 +43,7 @@ class Screen:
         self.console.show_cursor(False)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.console.show_cursor(True)
         self.console.set_alt_screen(False)
 
