@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ssl
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streamser.config import TcpServer
+from streamser.outputs.door import Handler
 from streamser.outputs.output import OutputError
 
 
@@ -65,3 +67,24 @@ def addresses(sockets: Iterable[Any]) -> str:
     """Return where a server listens, such as `127.0.0.1:80`."""
     names = (socket.getsockname()[:2] for socket in sockets)
     return ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in names)
+
+
+async def listen(
+    server: TcpServer, handle: Handler, *, tls: ssl.SSLContext | None, handshake: float, limit: int
+) -> asyncio.Server:
+    """Let `handle` have whoever connects, once TLS is agreed on within `handshake` seconds.
+
+    It reads lines of up to `limit` bytes. Raises OutputError.
+    """
+    patience = None if tls is None else handshake
+    try:
+        return await asyncio.start_server(
+            handle, server.host, server.port, limit=limit, ssl=tls, ssl_handshake_timeout=patience
+        )
+    except OSError as error:
+        raise unavailable(server, error) from None
+
+
+def unavailable(server: TcpServer, error: OSError) -> OutputError:
+    """Return that, and why, a server cannot listen at its address."""
+    return OutputError(f"{server.host} port {server.port}: {error.strerror or error}")

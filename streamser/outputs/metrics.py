@@ -9,9 +9,9 @@ from streamser.config import Metrics
 from streamser.events import Event
 from streamser.flow import Flow
 from streamser.log import Log
-from streamser.outputs.access import Token, addresses, tls
+from streamser.outputs.access import Token, addresses, listen, tls
 from streamser.outputs.door import Door
-from streamser.outputs.output import OutputError, Tally
+from streamser.outputs.output import Tally
 from streamser.outputs.prometheus import CONTENT_TYPE, Measures
 from streamser.streams.pool import Streams
 
@@ -65,14 +65,10 @@ class MetricsServer:
 
     async def start(self) -> None:
         """Begin to serve. Raises OutputError."""
-        host, port = self._section.host, self._section.port
-        options = {} if self._tls is None else {"ssl_handshake_timeout": PATIENCE}
-        try:
-            self._server = await asyncio.start_server(
-                self._door.guard(self._serve), host, port, limit=LONGEST, ssl=self._tls, **options
-            )
-        except OSError as error:
-            raise OutputError(f"{host} port {port}: {error.strerror or error}") from None
+        handle = self._door.guard(self._serve)
+        self._server = await listen(
+            self._section, handle, tls=self._tls, handshake=PATIENCE, limit=LONGEST
+        )
         _log.info("open", at=addresses(self._server.sockets), tls=self._tls is not None)
 
     def publish(self, event: Event, line: str) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import logging
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qs
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -19,13 +18,13 @@ from streamser.analysis.profile import ProfileError
 from streamser.config import WebSocket
 from streamser.events import Event, to_json
 from streamser.log import Log
-from streamser.outputs.access import Token, addresses, tls
+from streamser.outputs.access import Token, addresses, tls, unavailable
 from streamser.outputs.audience import Audience, Seat
 from streamser.outputs.door import GRACE, Door, dismiss
 from streamser.outputs.guarded import Guarded
 from streamser.outputs.hearing import read_end, read_start
 from streamser.outputs.intake import LARGEST, Intake
-from streamser.outputs.output import OutputError, Tally
+from streamser.outputs.output import Tally
 from streamser.streams.pool import Streams, StreamsFullError
 
 HANDSHAKE = 5.0
@@ -71,13 +70,13 @@ class WebSocketServer:
         """Begin to serve. Raises OutputError."""
         quiet = logging.getLogger("streamser.websocket.peers")
         quiet.setLevel(logging.CRITICAL)  # what peers do wrong is counted
-        patience: dict[str, Any] = {"ssl_handshake_timeout": HANDSHAKE} if self._tls else {}
         try:
             self._server = await serve(
                 self._serve,
                 self._section.host,
                 self._section.port,
                 ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE if self._tls else None,
                 origins=[None, *map(Origin, self._section.origins)],
                 process_request=self._admit,
                 create_connection=functools.partial(  # type: ignore[arg-type]
@@ -93,11 +92,9 @@ class WebSocketServer:
                 max_queue=4,
                 write_limit=BUFFER,
                 logger=quiet,
-                **patience,
             )
         except OSError as error:
-            where = f"{self._section.host} port {self._section.port}"
-            raise OutputError(f"{where}: {error.strerror or error}") from None
+            raise unavailable(self._section, error) from None
         _log.info("open", at=addresses(self._server.sockets), tls=self._tls is not None)
 
     def publish(self, event: Event, line: str) -> None:

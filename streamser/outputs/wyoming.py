@@ -8,11 +8,11 @@ import contextlib
 from streamser.config import Wyoming
 from streamser.events import Event
 from streamser.log import Log
-from streamser.outputs.access import Token, addresses, tls
+from streamser.outputs.access import Token, addresses, listen, tls
 from streamser.outputs.audience import Seat
 from streamser.outputs.door import GRACE, Door, dismiss
 from streamser.outputs.intake import LARGEST, narrow
-from streamser.outputs.output import OutputError, Tally
+from streamser.outputs.output import Tally
 from streamser.outputs.wyoming_talk import PAUSE, Talk
 from streamser.streams.pool import Streams
 
@@ -46,14 +46,10 @@ class WyomingServer:
 
     async def start(self) -> None:
         """Begin to serve. Raises OutputError."""
-        host, port = self._section.host, self._section.port
-        options = {} if self._tls is None else {"ssl_handshake_timeout": HANDSHAKE}
-        try:
-            self._server = await asyncio.start_server(
-                self._door.guard(self._serve), host, port, limit=LARGEST, ssl=self._tls, **options
-            )
-        except OSError as error:
-            raise OutputError(f"{host} port {port}: {error.strerror or error}") from None
+        handle = self._door.guard(self._serve)
+        self._server = await listen(
+            self._section, handle, tls=self._tls, handshake=HANDSHAKE, limit=LARGEST
+        )
         _log.info("open", at=addresses(self._server.sockets), tls=self._tls is not None)
 
     def publish(self, event: Event, line: str) -> None:
