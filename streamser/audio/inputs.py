@@ -22,14 +22,20 @@ def open_source(
     part of the name, `-` raw s16le mono PCM of `rate` hertz on standard input, anything else the
     path of a recording, `paced` in real time or as fast as it is read.
     """
-    if spec is None or spec == "mic" or spec.startswith("mic:"):
+    name = "mic" if spec is None else spec
+    if is_microphone(name):
         from streamser.audio.microphone import Microphone
 
-        return Microphone(spec[4:] or None if spec else None)
-    if spec == "-":
+        return Microphone(name[4:] or None)
+    if name == "-":
         from streamser.audio.pcm import PcmPipe
 
         return PcmPipe(rate)
     from streamser.audio.recording import Recording
 
-    return Recording(spec, paced=paced, clock=clock, sleep=sleep)
+    return Recording(name, paced=paced, clock=clock, sleep=sleep)
+
+
+def is_microphone(spec: str | None) -> bool:
+    """Return whether `spec`, or the name of a source, is of a microphone."""
+    return spec is None or spec == "mic" or spec.startswith("mic:")

@@ -131,14 +131,11 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 def _hear(calibration: Calibration, args: argparse.Namespace) -> None:
     """Hear until there is speech enough, or the input ends. Raises SourceError."""
-    from streamser.audio.inputs import open_source
-    from streamser.audio.portaudio import hush
+    from streamser.audio.inputs import is_microphone
     from streamser.audio.source import SourceError
 
-    live = args.input is None or args.input == "mic" or args.input.startswith("mic:")
-    if live:
-        hush()
-    source = open_source(args.input, rate=args.rate or 16_000, paced=False)
+    live = is_microphone(args.input)
+    source = options.source(args, paced=False)
     source.open()
     try:
         if live:

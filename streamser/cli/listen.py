@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> int:
     from streamser.events import to_json
     from streamser.outputs.lines import LineWriter
 
-    listener = options.listener(args, args.input, paced=not args.fast, wait=args.wait)
+    listener = options.listener(args, paced=not args.fast, wait=args.wait)
     with listener, Stopping(listener.stop) as stopping:
         lines = LineWriter(sys.stdout.buffer, give_up=lambda: stopping.asked)
         while not listener.ended:

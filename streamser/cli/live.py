@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> int:
     from streamser.outputs.state import State
 
     state = State()
-    listener = options.listener(args, args.input)
+    listener = options.listener(args)
     try:
         first = listener.poll(0)
     except SourceError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamser.analysis.profile import Profile
     from streamser.analysis.settings import Settings
+    from streamser.audio.source import Source
     from streamser.layers import Layers
     from streamser.listener import Listener
 
@@ -143,19 +144,26 @@ def profile(args: argparse.Namespace) -> Profile | None:
     return None if args.profile is None else load_profile(args.profile)
 
 
-def listener(
-    args: argparse.Namespace, spec: str | None, *, paced: bool = True, wait: bool = False
-) -> Listener:
-    """Return a listener to `spec`, not begun yet. Raises SourceError and BundleError."""
-    from streamser.audio.inputs import open_source
+def source(args: argparse.Namespace, *, paced: bool = True) -> Source:
+    """Return what is to be heard, not begun yet."""
+    from streamser.audio.inputs import is_microphone, open_source
     from streamser.audio.portaudio import hush
+
+    if is_microphone(args.input):
+        hush()
+    return open_source(args.input, rate=args.rate or 16_000, paced=paced)
+
+
+def listener(args: argparse.Namespace, *, paced: bool = True, wait: bool = False) -> Listener:
+    """Return a listener, not begun yet. Raises BundleError and ProfileError."""
     from streamser.listener import Listener
 
-    if spec is None or spec == "mic" or spec.startswith("mic:"):
-        hush()
-    source = open_source(spec, rate=args.rate or 16_000, paced=paced)
     return Listener(
-        source, model=args.model, settings=settings(args), profile=args.profile, wait=wait
+        source(args, paced=paced),
+        model=args.model,
+        settings=settings(args),
+        profile=args.profile,
+        wait=wait,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from streamser.audio.inputs import is_microphone
 from streamser.events import (
     Emotion,
     Event,
@@ -66,7 +67,7 @@ class State:
         self.now = max(self.now, event.t)
         match event:
             case SessionStarted():
-                self.live = event.source in ("-", "mic") or event.source.startswith("mic:")
+                self.live = event.source == "-" or is_microphone(event.source)
                 name = event.source if self.live else event.source.rpartition("/")[2]
                 self.source = "standard input" if name == "-" else printable(name)
                 self.native_rate = event.sample_rate
