@@ -22,6 +22,7 @@ from streamser.model.manifest import ENCODER, NormaliserStatistics
 from train.export import OPEN, FloatStream, convert, export
 from train.fit import Fitted
 from train.network import Network
+from train.optimiser import Muon
 from train.recipe import Recipe, load_recipe
 
 Floats = NDArray[np.float32]
@@ -166,3 +167,18 @@ def test_silence_in_the_states_is_silence(exported: Path) -> None:
     again = encoder.push(hop)
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_convolution_moves_as_far_in_every_direction() -> None:
+    """Muon's step has singular values alike, whatever the gradient's are."""
+    conv = keras.layers.Conv2D(24, (1, 3), use_bias=False)
+    conv.build((None, 1, 10, 16))
+    before = conv.kernel.numpy().reshape(-1, 24)
+    optimiser = Muon(1e-2, weight_decay=0.0, adam_weight_decay=0.0)
+    rng = np.random.default_rng(0)
+    gradient = rng.standard_normal((48, 24)) * np.geomspace(1, 1e-2, 24)
+    optimiser.apply([gradient.reshape(conv.kernel.shape).astype(np.float32)], [conv.kernel])
+    moved = np.linalg.svd(conv.kernel.numpy().reshape(-1, 24) - before, compute_uv=False)
+    assert moved.max() < 2 * moved.min()
+    given = np.linalg.svd(gradient, compute_uv=False)
+    assert given.max() > 50 * given.min()

@@ -23,6 +23,7 @@ from train.examples import Examples, renditions
 from train.experiment import WEIGHTS
 from train.features import FeatureCache, to_mfcc
 from train.network import Network
+from train.optimiser import Muon
 from train.recipe import Recipe
 from train.scores import unweighted_recalls
 from train.splits import Split
@@ -158,7 +159,8 @@ class _Trainer:
         self.averaged.set_weights(self.model.get_weights())
         self._taught = settings.taught
         self._teachers = [self._load(recipe, path) for path in teachers]
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=2.0)
+        decay = settings.weight_decay
+        optimizer = Muon(rate, weight_decay=decay, adam_weight_decay=decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.model.compile(
             optimizer,

@@ -1,0 +1,31 @@
+"""How the network's weights move."""
+
+from __future__ import annotations
+
+import keras
+from keras import KerasTensor, ops
+
+READERS = ("logits", "weight")
+"""Layers that read the embedding; their outputs are numbers of their own, no space to be turned."""
+
+
+class Muon(keras.optimizers.Muon):
+    """Momentum made orthogonal (Jordan et al., 2024), as large as AdamW's steps (Liu et al., 2025).
+
+    Keras leaves convolutions to AdamW; here a kernel is the matrix from all its taps to its
+    filters, as Jordan et al. take it. Biases, batch norm and READERS stay AdamW's.
+    """
+
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
+        return len(variable.shape) < 2 or variable.path.split("/")[0] in READERS
+
+    def zeropower_via_newtonschulz5(self, x: KerasTensor, steps: int) -> KerasTensor:
+        orthogonal = super().zeropower_via_newtonschulz5(_matrix(x), steps)
+        return ops.reshape(orthogonal, x.shape)
+
+    def lr_adjust(self, x: KerasTensor) -> KerasTensor:
+        return ops.reshape(super().lr_adjust(_matrix(x)), x.shape)
+
+
+def _matrix(kernel: KerasTensor) -> KerasTensor:
+    return ops.reshape(kernel, (-1, kernel.shape[-1]))
