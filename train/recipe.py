@@ -153,14 +153,26 @@ class Recipe:
 
 def load_recipe(name: str) -> Recipe:
     """Read a recipe by its name in `train/recipes` or by its path. Raises RecipeError."""
+    return read_recipe(*find_table(name))
+
+
+def find_table(name: str) -> tuple[Path, Table]:
+    """Return the path of a recipe, by its name in `train/recipes` or by its path, and what it says.
+
+    Raises RecipeError.
+    """
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     try:
-        table = tomllib.loads(path.read_text())
+        return path, tomllib.loads(path.read_text())
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
         raise RecipeError(f"no recipe {name}: there are {known}") from None
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: {error}") from None
+
+
+def read_recipe(path: Path, table: Table) -> Recipe:
+    """Return what the file `path` says as a recipe. Raises RecipeError."""
     sections = {
         "mfcc": Features,
         "gate": GateSettings,
@@ -168,11 +180,19 @@ def load_recipe(name: str) -> Recipe:
         "augment": AugmentSettings,
         "fit": FitSettings,
     }
-    for title, kind in sections.items():
-        table[title] = section(kind, table.get(title, {}), f"{path}: [{title}]")
-    if "labels" in table:
-        table["labels"] = tuple(table["labels"])
-    return section(Recipe, table, str(path))
+    return whole(Recipe, table, sections, path)
+
+
+def whole(kind: type[T], table: Table, sections: dict[str, type], path: Path) -> T:
+    """Return what the file `path` says as the dataclass `kind`, its `sections` as theirs.
+
+    Raises RecipeError for a wrong key.
+    """
+    filled = {
+        title: section(inner, table.get(title, {}), f"{path}: [{title}]")
+        for title, inner in sections.items()
+    }
+    return section(kind, table | filled, str(path))
 
 
 def section(kind: type[T], table: Table, where: str) -> T:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from train.recipe import RECIPES, Recipe, load_recipe, section
-
-Table = dict[str, Any]
+from train.recipe import Recipe, Table, find_table, read_recipe, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +101,8 @@ def find_recipe(name: str) -> Recipe | SystemRecipe:
     Raises:
         RecipeError: there is none, or it says what cannot be done.
     """
-    path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
-    try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError):
-        return load_recipe(name)
+    path, table = find_table(name)
     if "features" not in table:
-        return load_recipe(name)
+        return read_recipe(path, table)
     sections = {"published": Published, "labels": Labels, "fit": Fit, "own": Own}
-    for name_of, kind in sections.items():
-        table[name_of] = section(kind, table.get(name_of, {}), f"{path}: [{name_of}]")
-    return section(SystemRecipe, table, str(path))
+    return whole(SystemRecipe, table, sections, path)
