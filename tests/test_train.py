@@ -40,7 +40,7 @@ from train.examples import Examples
 from train.experiment import Experiment, prepare
 from train.export import export_run
 from train.features import Extractor, to_mfcc
-from train.fit import fit, normaliser_statistics
+from train.fit import fit, history, normaliser_statistics
 from train.judge import answers
 from train.model_card import write_card
 from train.recipe import RECIPES, FitSettings, NetworkSettings, Recipe, RecipeError, load_recipe
@@ -90,8 +90,7 @@ def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
     run = {"cache": experiment.cache, "folder": experiment.folder, "seed": 0, "votes": {}}
     fit(shorter, experiment.split, **run)
     fit(experiment.recipe, experiment.split, **run)
-    lines = (experiment.folder / "history.jsonl").read_text().splitlines()
-    assert [json.loads(line)["pass"] for line in lines] == [1, 2]
+    assert history(experiment.folder, "pass") == [1, 2]
 
     experiment.write("fit.json", {"parameters": 1})
 

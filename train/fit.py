@@ -30,6 +30,8 @@ from train.splits import Split
 
 Floats = NDArray[np.float32]
 
+HISTORY = "history.jsonl"
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -102,14 +104,21 @@ def fit(
             for name, view in (("dev_ua", 0), ("dev_ua_after_1s", 1)):
                 recalls = unweighted_recalls(dev.clips, logits[:, view], recipe.labels)
                 report[name] = {corpus: round(100 * ua, 2) for corpus, ua in recalls.items()}
-        with (folder / "history.jsonl").open("a") as history:
-            history.write(json.dumps(report) + "\n")
+        with (folder / HISTORY).open("a") as notes:
+            notes.write(json.dumps(report) + "\n")
         print(json.dumps(report), flush=True)
         trainer.save(number + 1)
     if begin is not None:
         trainer.keep(begin, recipe.fit.kept)
     trainer.averaged.save_weights(folder / WEIGHTS)
     return load_fitted(recipe, folder)
+
+
+def history(folder: Path, key: str) -> list[float]:
+    """Return what `fit` noted of each pass under `key`, however often it was started."""
+    notes = [json.loads(line) for line in (folder / HISTORY).read_text().splitlines()]
+    of_pass = {note["pass"]: note for note in notes}
+    return [of_pass[number][key] for number in sorted(of_pass)]
 
 
 def load_fitted(recipe: Recipe, folder: Path) -> Fitted:

@@ -95,7 +95,7 @@ def _bundle(path: Path) -> Record:
         "by_corpus": {name: row for name, row in rows.items() if name != "mean"},
         "epochs": passes,
         "epochs_planned": passes,
-        "seconds": fitted.get("seconds_since_last_start"),
+        "seconds": fitted.get("seconds"),
         "parameters": fitted.get("parameters"),
         "labels": [label for label in told["settings"]["labels"] if label in EMOTIONS],
         **{

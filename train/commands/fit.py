@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 
 from train.commands.runs import add_run_arguments, experiment, system_runs
 from train.corpora import CorpusError, voice_votes
@@ -42,14 +41,13 @@ def _fit_system(arguments: argparse.Namespace) -> None:
 
 
 def _fit_streaming(laid_out: Experiment) -> None:
-    from train.fit import fit
+    from train.fit import fit, history
 
     try:
         votes = voice_votes(laid_out.root)
     except CorpusError:
         votes = {}
     laid_out.write("fit.json", {"listener_votes": bool(votes)})
-    began = time.monotonic()
     fitted = fit(
         laid_out.recipe,
         laid_out.split,
@@ -60,7 +58,6 @@ def _fit_streaming(laid_out: Experiment) -> None:
         begin=laid_out.begin,
         teachers=laid_out.teachers,
     )
-    seconds = round(time.monotonic() - began, 1)
-    parameters = fitted.model.count_params()
-    laid_out.add("fit.json", {"seconds_since_last_start": seconds, "parameters": parameters})
+    learnt = {"seconds": round(sum(history(laid_out.folder, "seconds")), 1)}
+    laid_out.add("fit.json", learnt | {"parameters": fitted.model.count_params()})
     print(f"wrote {laid_out.folder}")
