@@ -30,16 +30,20 @@ class RunningPool:
 
     def push(self, embedding: Floats, weight: Floats) -> None:
         """Add the (steps, dim) embeddings of a hop with their (steps, 1) weights."""
-        positive = np.maximum(weight, 0.0).astype(np.float64) + WEIGHT_FLOOR
-        weighted = positive * embedding
+        weights = [max(each, 0.0) + WEIGHT_FLOOR for each in weight[:, 0].tolist()]
+        values = embedding.astype(np.float64)
         self.sums *= self._keep
-        self.sums[0] += positive.sum()
-        self.sums[1 : 1 + self._dim] += weighted.sum(axis=0)
-        self.sums[1 + self._dim :] += (weighted * embedding).sum(axis=0)
+        self.sums[0] += sum(weights)
+        self.sums[1 : 1 + self._dim] += np.dot(weights, values)
+        self.sums[1 + self._dim :] += np.dot(weights, values * values)
 
     def pooled(self) -> Floats:
         """Return means and standard deviations, (2 * dim,) float32."""
-        mean = self.sums[1 : 1 + self._dim] / self.sums[0]
-        square = self.sums[1 + self._dim :] / self.sums[0]
-        std = np.sqrt(np.maximum(square - mean**2, 0.0) + VARIANCE_FLOOR)
-        return np.concatenate([mean, std]).astype(np.float32)
+        moments = self.sums[1:] / self.sums[0]
+        mean, std = moments[: self._dim], moments[self._dim :]
+        std -= mean * mean  # from the mean of squares on, in place
+        np.maximum(std, 0.0, out=std)
+        std += VARIANCE_FLOOR
+        np.sqrt(std, out=std)
+        pooled: Floats = moments.astype(np.float32)
+        return pooled
