@@ -8,7 +8,7 @@ import importlib
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -23,6 +23,9 @@ _RUNTIMES = (
     ("tflite-runtime", "tflite_runtime", "tflite_runtime.interpreter"),
     ("tensorflow", "tensorflow", "tensorflow.lite.python.interpreter"),
 )
+
+
+_LOWEST, _HIGHEST = np.array(-128, np.float32), np.array(127, np.float32)
 
 
 class NetworkError(Exception):
@@ -42,20 +45,34 @@ class Tensor:
 
     zero_point: int
 
+    _per_step: Floats = field(init=False, repr=False, compare=False)
+    _zero: Floats = field(init=False, repr=False, compare=False)
+    _levels: Floats = field(init=False, repr=False, compare=False)
+    """What an int8 stands for, the negative ones from the end."""
+
+    def __post_init__(self) -> None:
+        steps = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32)
+        constants = {
+            "_per_step": np.float32(1.0 / self.scale if self.scale else 0.0),
+            "_zero": np.float32(self.zero_point),
+            "_levels": (steps - np.float32(self.zero_point)) * np.float32(self.scale),
+        }
+        for name, value in constants.items():
+            object.__setattr__(self, name, np.asarray(value))
+
     def quantise(self, real: NDArray[Any]) -> Quantised:
         """Return `real` as int8, rounded to nearest even and clipped, in this tensor's shape."""
-        steps = np.rint(np.multiply(real, 1.0 / self.scale, dtype=np.float32))
-        steps += self.zero_point
-        np.clip(steps, -128, 127, out=steps)
+        steps = np.multiply(real, self._per_step, dtype=np.float32)
+        np.rint(steps, out=steps)
+        steps += self._zero
+        np.maximum(steps, _LOWEST, out=steps)
+        np.minimum(steps, _HIGHEST, out=steps)
         quantised: Quantised = steps.astype(np.int8).reshape(self.shape)
         return quantised
 
     def dequantise(self, quantised: Quantised) -> Floats:
         """Return float32 numbers of the same shape."""
-        steps = quantised.astype(np.float32)
-        steps -= self.zero_point
-        steps *= np.float32(self.scale)
-        return steps
+        return self._levels.take(quantised)
 
     def zeros(self) -> Quantised:
         """Return an array that stands for real zeros."""
