@@ -23,5 +23,9 @@ def project(scores: Mapping[str, float]) -> tuple[float, float]:
 
     A projection of the label probabilities, not a measurement of its own.
     """
-    points = [(p, *COORDINATES.get(label, (0.0, 0.0))) for label, p in scores.items()]
-    return sum(p * v for p, v, _ in points), sum(p * a for p, _, a in points)
+    valence = arousal = 0.0
+    for label, probability in scores.items():
+        at = COORDINATES.get(label, (0.0, 0.0))
+        valence += probability * at[0]
+        arousal += probability * at[1]
+    return valence, arousal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -47,45 +48,51 @@ class Verdict:
         self._labels = labels
         self._unknown = labels.index(UNKNOWN) if UNKNOWN in labels else None
         self._settings = settings
-        self._fresh = 1.0 - float(np.exp(-interval / SMOOTHING))
+        self._fresh = 1.0 - math.exp(-interval / SMOOTHING)
         self.reset()
 
     def reset(self) -> None:
         """Begin a new utterance."""
-        self._smoothed: NDArray[np.float64] | None = None
+        self._smoothed: list[float] | None = None
         self._current: int | None = None
 
     def push(self, logits: NDArray[np.float32], speech_seconds: float) -> Judgement:
         """Judge an utterance that goes on."""
-        scores = self.probabilities(logits)
+        scores = self._softmax(logits)
         if self._smoothed is not None:
-            scores = self._smoothed + self._fresh * (scores - self._smoothed)
+            pairs = zip(scores, self._smoothed, strict=True)
+            scores = [before + self._fresh * (now - before) for now, before in pairs]
         self._smoothed = scores
-        best = int(scores.argmax())
+        best = scores.index(max(scores))
         if self._current is None or scores[best] >= scores[self._current] + MARGIN:
             self._current = best
         return self._judge(scores, self._current, speech_seconds)
 
     def finish(self, logits: NDArray[np.float32], speech_seconds: float) -> Judgement:
         """Judge a whole utterance by its own evidence alone."""
-        scores = self.probabilities(logits)
-        return self._judge(scores, int(scores.argmax()), speech_seconds)
+        scores = self._softmax(logits)
+        return self._judge(scores, scores.index(max(scores)), speech_seconds)
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the calibrated probabilities, (labels,) float64 (Guo et al., ICML 2017)."""
-        scaled = logits.astype(np.float64) / self._settings.temperature
-        exponents = np.exp(scaled - scaled.max())
-        return np.asarray(exponents / exponents.sum())
+        return np.array(self._softmax(logits))
 
-    def _rejects(self, scores: NDArray[np.float64], index: int) -> bool:
+    def _softmax(self, logits: NDArray[np.float32]) -> list[float]:
+        # A handful of labels is less work for Python than for numpy.
+        scaled = [logit / self._settings.temperature for logit in logits.tolist()]
+        most = max(scaled)
+        exponents = [math.exp(each - most) for each in scaled]
+        total = sum(exponents)
+        return [each / total for each in exponents]
+
+    def _rejects(self, scores: list[float], index: int) -> bool:
         settings, unknown = self._settings, self._unknown
         if unknown is not None and (index == unknown or scores[unknown] > settings.unknown_above):
             return True
-        return bool(scores[index] < settings.threshold)
+        return scores[index] < settings.threshold
 
-    def _judge(self, scores: NDArray[np.float64], index: int, speech_seconds: float) -> Judgement:
+    def _judge(self, scores: list[float], index: int, speech_seconds: float) -> Judgement:
         label: str | None = self._labels[index]
-        confidence = float(scores[index])
         status: Status
         if speech_seconds < WARM_UP:
             status = "warming_up"
@@ -95,5 +102,5 @@ class Verdict:
             status = "steady" if speech_seconds >= STEADY else "provisional"
         if status in ("warming_up", "unknown"):
             label = None
-        named = dict(zip(self._labels, scores.tolist(), strict=True))
-        return Judgement(status, label, confidence, named, *project(named))
+        named = dict(zip(self._labels, scores, strict=True))
+        return Judgement(status, label, scores[index], named, *project(named))
