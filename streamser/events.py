@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Mapping
@@ -215,8 +216,7 @@ class Session:
 def as_dict(event: Event) -> dict[str, Any]:
     """Return the plain types of the JSON object, `type`, `seq`, `t` and `time` first."""
     fields: dict[str, Any] = _plain(event)
-    head = {"type": event.type} | {name: fields.pop(name) for name in ("seq", "t", "time")}
-    return head | fields
+    return {"type": event.type, "seq": event.seq, "t": event.t, "time": event.time} | fields
 
 
 def to_json(event: Event) -> str:
@@ -227,13 +227,18 @@ def to_json(event: Event) -> str:
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
+@functools.cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     if value is None or isinstance(value, str | int):
         return value
     if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {name: _plain(getattr(value, name)) for name in _names(value.__class__)}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
