@@ -25,6 +25,8 @@ class LatencyWindow:
         """Return p50, p95 and p99 in milliseconds; None before the first latency."""
         if self._count == 0:
             return None
-        seconds = self._seconds[: min(self._count, WINDOW)]
-        p50, p95, p99 = np.percentile(seconds, (50, 95, 99)) * 1e3
+        seconds = np.sort(self._seconds[: min(self._count, WINDOW)])
+        ranks = np.array((0.50, 0.95, 0.99)) * (seconds.size - 1)
+        # np.percentile would do, but imports numpy.ma: a megabyte.
+        p50, p95, p99 = 1e3 * np.interp(ranks, np.arange(seconds.size), seconds)
         return Latency(p50=float(p50), p95=float(p95), p99=float(p99))
