@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypedDict, TypeVar
 
 SCHEMA_VERSION = 1
 
@@ -192,6 +192,14 @@ class SessionEnded(Event):
 E = TypeVar("E", bound=Event)
 
 
+class Stamp(TypedDict):
+    """What places an event in its session."""
+
+    t: float
+    seq: int
+    time: str | None
+
+
 class Session:
     """Numbers the events of one session and gives them wall time.
 
@@ -204,13 +212,17 @@ class Session:
 
     def stamp(self, event: E) -> E:
         """Return `event` with its `seq` and `time`."""
+        return dataclasses.replace(event, **self.next(event.t))
+
+    def next(self, t: float) -> Stamp:
+        """Return the stamp of the next event, which is of sample clock `t`."""
         time = None
         if self.started is not None:
-            at = (self.started + timedelta(seconds=event.t)).astimezone(UTC)
+            at = (self.started + timedelta(seconds=t)).astimezone(UTC)
             time = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        stamped = dataclasses.replace(event, seq=self._next, time=time)
+        stamp: Stamp = {"t": t, "seq": self._next, "time": time}
         self._next += 1
-        return stamped
+        return stamp
 
 
 def as_dict(event: Event) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from streamser.analysis.profile import Profile
 from streamser.analysis.settings import Settings
 from streamser.analysis.verdict import WARM_UP, Judgement, Verdict
 from streamser.analysis.voice import VoiceGate
-from streamser.events import Emotion, Event, Session, SpeechStarted, Status, Utterance
+from streamser.events import Emotion, Event, Session, SpeechStarted, Stamp, Status, Utterance
 from streamser.model.bundle import Bundle, load
 
 
@@ -100,7 +99,7 @@ class Analyzer:
         for hop in self._hops.push(samples):
             self._clock += HOP
             self._step(hop, events)
-        return [self._session.stamp(event) for event in events]
+        return events
 
     def skip(self, samples: int) -> list[Event]:
         """Note that `samples` samples were lost here: end the utterance and move the clock."""
@@ -114,7 +113,7 @@ class Analyzer:
         if not self._gate.open:
             return []
         self._gate.reset()
-        return [self._session.stamp(self._ended())]
+        return [self._ended()]
 
     def _forget(self) -> None:
         self._hops.reset()
@@ -152,7 +151,7 @@ class Analyzer:
         self._due = math.ceil(WARM_UP / HOP_SECONDS)
         self._start, self._end = self._clock - heard.size, self._clock
         return SpeechStarted(
-            t=self._clock / SAMPLE_RATE,
+            **self._session.next(self._clock / SAMPLE_RATE),
             utterance=self._utterance,
             start=self._start / SAMPLE_RATE,
         )
@@ -164,7 +163,7 @@ class Analyzer:
 
     def _place(self, judgement: Judgement) -> _Placed:
         return {
-            "t": self._clock / SAMPLE_RATE,
+            **self._session.next(self._clock / SAMPLE_RATE),
             "utterance": self._utterance,
             "start": self._start / SAMPLE_RATE,
             "end": self._end / SAMPLE_RATE,
@@ -177,8 +176,7 @@ class Analyzer:
         }
 
 
-class _Placed(TypedDict):
-    t: float
+class _Placed(Stamp):
     utterance: int
     start: float
     end: float
