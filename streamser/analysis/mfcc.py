@@ -70,13 +70,13 @@ class Mfcc:
         np.multiply(self._frames, self._window, out=windowed)
         np.abs(np.fft.rfft(windowed, norm="forward"), out=power)
         np.square(power, out=power)
-        bands = np.matmul(power, self._mel, out=self._bands)
+        bands = np.dot(power, self._mel, out=self._bands)
         np.maximum(bands, self._features.log_floor, out=bands)
         np.log(bands, out=bands)
         consumed = count * self._features.hop
         self._samples[: self._filled - consumed] = self._samples[consumed : self._filled].copy()
         self._filled -= consumed
-        mfcc: Floats = (bands @ self._dct)[:count]
+        mfcc: Floats = np.dot(bands, self._dct)[:count]
         return mfcc
 
     def _empty(self) -> Floats:
