@@ -8,9 +8,11 @@ what the counters cut at. It writes a JSON object of the parts, in order: what e
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +20,19 @@ import numpy as np
 from streamser.analysis.analyzer import Analyzer
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.head import Head
-from streamser.analysis.hops import HOP
+from streamser.analysis.hops import HOP, Hops
 from streamser.analysis.mfcc import Mfcc
-from streamser.analysis.voice import GateSettings, VoiceGate
+from streamser.analysis.normaliser import Normaliser
+from streamser.analysis.pooling import RunningPool
+from streamser.analysis.settings import Settings
+from streamser.analysis.verdict import Verdict
+from streamser.analysis.voice import VoiceGate
 from streamser.audio.microphone import BLOCK_SECONDS
 from streamser.audio.recording import read_recording
 from streamser.audio.ring import RingBuffer
 from streamser.audio.source import SAMPLE_RATE, Samples
 from streamser.clip import demo_clip
-from streamser.events import to_json
+from streamser.events import Emotion, Session, to_json
 from streamser.listener import Listener
 from streamser.model.bundle import Bundle, load
 from streamser.outputs.lines import LineWriter
@@ -96,24 +102,56 @@ def work(bundle: Bundle, speech: Samples) -> Iterator[tuple[str, float]]:
         yield f"to the warm-up of hops of {name}", cut()
         push(analyzer, samples)
         yield f"hop of {name}", cut(HOPS)
-    gate, mfcc = VoiceGate(GateSettings()), Mfcc(bundle.manifest.features)
-    encoder, head = Encoder(bundle), Head(bundle)
+    yield from stages(bundle, hops)
+
+
+def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
+    """Yield each stage alone, one after the other, and parts of the two largest."""
+    settings, manifest = Settings(), bundle.manifest
+    ring, cutter = RingBuffer(2 * SAMPLE_RATE), Hops(lookback=settings.gate.lookback, context=0)
+    gate, mfcc = VoiceGate(settings.gate), Mfcc(manifest.features)
+    normaliser, encoder = Normaliser(manifest.normaliser, keep=1.0), Encoder(bundle)
+    pool, head = RunningPool(dim=manifest.network.embedding_dim, keep=1.0), Head(bundle)
+    verdict = Verdict(manifest.labels, manifest.verdict, interval=settings.interval)
+    session = Session(started=datetime.now(UTC))
     mfcc.push(np.zeros(mfcc.context, np.int16))
-    frames = [mfcc.push(hop).copy() for hop in hops]
-    pooled = np.zeros(bundle.manifest.network.pooled_dim, np.float32)
-    yield "to the stages", cut()
-    for hop in hops:
-        gate.push(hop)
-    yield "voice gate, hop", cut(HOPS)
-    for hop in hops:
-        mfcc.push(hop)
-    yield "MFCC, hop", cut(HOPS)
-    for block in frames:
-        encoder.push(block)
-    yield "network, hop", cut(HOPS)
-    for _ in hops:
-        head.logits(pooled)
-    yield "head, answer", cut(HOPS)
+    windowed = np.zeros((mfcc.BLOCK, manifest.features.n_fft), np.float32)
+    frames = mfcc.push(hops[0])
+    embedded = encoder.push(normaliser.push(frames.copy()))
+    pool.push(*embedded)
+    logits = head.logits(pool.pooled())
+    judged = dataclasses.asdict(verdict.push(logits, 2.0))
+
+    def through(hop: Samples) -> None:
+        ring.write(hop)
+        ring.wait(HOP, 0.1)
+        ring.read()
+
+    def told(hop: Samples) -> str:
+        return to_json(Emotion(**session.next(1.0), utterance=0, start=0.0, end=1.0, **judged))
+
+    work: dict[str, Callable[[Samples], object]] = {
+        "ring, block": through,
+        "hops, hop": lambda hop: list(cutter.push(hop)),
+        "voice gate, hop": gate.push,
+        "MFCC, hop": mfcc.push,
+        "- its Fourier transform": lambda hop: np.fft.rfft(windowed, norm="forward"),
+        "normaliser, hop": lambda hop: normaliser.push(frames),
+        "network, hop": lambda hop: encoder.push(frames),
+        "- its computing alone": lambda hop: bundle.encoder.invoke(),
+        "pooling, hop": lambda hop: pool.push(*embedded),
+        "statistics, answer": lambda hop: pool.pooled(),
+        "head, answer": lambda hop: head.logits(pooled),
+        "verdict, answer": lambda hop: verdict.push(logits, 2.0),
+        "event as JSON, answer": told,
+    }
+    pooled = pool.pooled()
+    for name, stage in work.items():
+        stage(hops[-1])
+        yield f"to {name}", cut()
+        for hop in hops:
+            stage(hop)
+        yield name, cut(HOPS)
 
 
 def cut(per: float = 0) -> float:
