@@ -23,7 +23,7 @@ from train.examples import Examples, renditions
 from train.experiment import WEIGHTS
 from train.features import FeatureCache, to_mfcc
 from train.network import Network
-from train.optimiser import Muon
+from train.optimiser import optimiser
 from train.recipe import Recipe
 from train.scores import unweighted_recalls
 from train.splits import Split
@@ -168,11 +168,8 @@ class _Trainer:
         self.averaged.set_weights(self.model.get_weights())
         self._taught = settings.taught
         self._teachers = [self._load(recipe, path) for path in teachers]
-        decay = settings.weight_decay
-        optimizer = Muon(rate, weight_decay=decay, adam_weight_decay=decay)
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.model.compile(
-            optimizer,
+            optimiser(settings.optimiser, rate, decay=settings.weight_decay),
             keras.losses.CategoricalCrossentropy(
                 from_logits=True, label_smoothing=settings.label_smoothing
             ),

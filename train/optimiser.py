@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 from keras import KerasTensor, ops
+
+from train.recipe import RecipeError
 
 READERS = ("logits", "weight")
 """Layers that read the embedding; their outputs are numbers of their own, no space to be turned."""
@@ -29,3 +33,21 @@ class Muon(keras.optimizers.Muon):
 
 def _matrix(kernel: KerasTensor) -> KerasTensor:
     return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+
+def optimiser(
+    name: str, rate: float | Callable[[], float], *, decay: float
+) -> keras.optimizers.Optimizer:
+    """Return the optimiser that a recipe names; biases and batch norm do not decay.
+
+    Raises RecipeError for a name that is none.
+    """
+    match name:
+        case "muon":
+            chosen = Muon(rate, weight_decay=decay, adam_weight_decay=decay)
+        case "adamw":
+            chosen = keras.optimizers.AdamW(rate, weight_decay=decay, clipnorm=2.0)
+        case _:
+            raise RecipeError(f"no optimiser {name}: there are muon and adamw")
+    chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return chosen

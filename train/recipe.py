@@ -100,6 +100,9 @@ class FitSettings:
     """Clips per pass, drawn by corpus, then by emotion."""
 
     batch: int = 64
+    optimiser: str = "muon"
+    """Or `adamw`."""
+
     learning_rate: float = 2e-3
     warmup: float = 1.0
     """Passes."""
