@@ -38,8 +38,8 @@ class Experiment:
 
     @property
     def shipped(self) -> bool:
-        """Whether this is the run whose bundle `models/` holds: pooled, fold 1, seed 0."""
-        return self.split.name == "pooled/1" and self.seed == 0
+        """Whether `models/` holds its bundle: a shipped recipe, pooled, fold 1, seed 0."""
+        return self.recipe.shipped and self.split.name == "pooled/1" and self.seed == 0
 
     def _run_name(self, seed: int) -> str:
         return f"{self.split.name.replace('/', '-')}-s{seed}"

@@ -145,6 +145,9 @@ class Recipe:
     """Corpus to the share of draws it gets; those that are absent leave theirs to the others."""
 
     mfcc: Features
+    shipped: bool = False
+    """Whether what comes of it is a bundle in `models/`."""
+
     labels: tuple[str, ...] = (
         "neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised", "unknown",
     )  # fmt: skip

@@ -15,7 +15,7 @@ EXAMPLE = "python -m train export streamser-research --model-version 0.1.0"
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
-WHERE = "(models/NAME for pooled, fold 1, seed 0; otherwise bundle/ in the run's folder)"
+WHERE = "(models/NAME for a shipped recipe, pooled, fold 1, seed 0; else bundle/ in the run)"
 
 
 def bundle_folder(laid_out: Experiment) -> Path:
