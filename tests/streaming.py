@@ -23,7 +23,10 @@ HEAD = speech()[: 6 * 32_000]
 
 
 def store_profiles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
-    """Keep profiles in a folder: `anna`, a voice unlike others, and `old`, of another network."""
+    """Keep profiles in a folder: `anna`, a voice unlike others, and two that are of no use.
+
+    `old` is of another network, `torn` is half a file.
+    """
     bundle = load()
     assert bundle.manifest.baseline is not None
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
@@ -36,8 +39,9 @@ def store_profiles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
         speech_seconds=20.0,
         pooled=tuple(value + 0.5 for value in bundle.manifest.baseline.neutral),
     )
-    save_profile(profile)
+    path = save_profile(profile)
     save_profile(dataclasses.replace(profile, name="old", model_sha256="0" * 64))
+    path.with_stem("torn").write_text(path.read_text()[:100])
     return profile
 
 

@@ -363,6 +363,7 @@ def test_a_client_says_whose_voice_it_is(tmp_path: Path, monkeypatch: pytest.Mon
             ("../profiles/anna", "no profile ../profiles/anna"),
             ("\ud800\n" * 99, "no profile '\\ud800\\n"),
             ("old", "profile old was made with another model"),
+            ("torn", "profile torn cannot be read: see the server's log"),
         ):
             events, client = said(name)
             reason = client.protocol.close_reason or ""

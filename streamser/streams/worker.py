@@ -58,7 +58,11 @@ class Worker:
         """Return a stored profile that suits the network. Raises ProfileError."""
         if name not in names():  # whose there are is not told to clients
             raise ProfileError(f"no profile {shown(name)}")
-        profile = load_profile(name)
+        try:
+            profile = load_profile(name)
+        except ProfileError as error:
+            _log.warning("a profile cannot be read", error=error)
+            raise ProfileError(f"profile {name} cannot be read: see the server's log") from None
         shift(self._bundle, profile)
         return profile
 
