@@ -21,6 +21,7 @@ from streamser.model.bundle import load
 from streamser.model.manifest import ENCODER, NormaliserStatistics
 from train.export import OPEN, FloatStream, convert, export
 from train.fit import Fitted
+from train.multiply_adds import multiply_adds
 from train.network import Network
 from train.optimiser import Muon
 from train.recipe import Recipe, load_recipe
@@ -182,3 +183,13 @@ def test_a_convolution_moves_as_far_in_every_direction() -> None:
     assert moved.max() < 2 * moved.min()
     given = np.linalg.svd(gradient, compute_uv=False)
     assert given.max() > 50 * given.min()
+
+
+def test_the_multiply_adds_of_a_hop_are_those_of_its_kernels() -> None:
+    s = load_recipe("streamser-research").network
+    steps, after_stride = 4, 2
+    stem = s.stem * (5 * s.n_mfcc + len(s.stem_dilations) * s.kernel * s.stem)
+    body = s.body * (4 * s.stem + len(s.body_dilations) * s.kernel * s.body + 1)
+    network = Network(s, n_labels=8)
+    assert multiply_adds(network.step_model()) == steps * stem + after_stride * body
+    assert multiply_adds(network.head_model()) == 2 * s.body * s.hidden + 8 * s.hidden

@@ -8,7 +8,10 @@ import keras
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Of all convolutions and dense layers; pooling, sums and activations are left aside."""
+    """Of all convolutions and dense layers; pooling, sums and activations are left aside.
+
+    No other model may share its layers: how large a layer's output is, its first model tells.
+    """
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.Model):

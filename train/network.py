@@ -62,6 +62,10 @@ class Shifted(layers.Layer):
         super().__init__(name=name)
         self._conv = conv
 
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if not self._conv.built:
+            self._conv.build(input_shape)
+
     def call(self, x: KerasTensor) -> KerasTensor:
         taps, dilation = self._conv.kernel_size[1], self._conv.dilation_rate[1]
         reach = (taps - 1) * dilation
