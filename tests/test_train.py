@@ -21,6 +21,7 @@ pytest.importorskip("tensorflow")
 metrics = pytest.importorskip("sklearn.metrics")
 
 from corpora import ROOT, needs_corpora
+from scipy.special import softmax
 
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.evidence import fading
@@ -43,8 +44,10 @@ from train.features import Extractor, to_mfcc
 from train.fit import fit, history, normaliser_statistics
 from train.judge import answers
 from train.model_card import write_card
+from train.network import Network
 from train.recipe import RECIPES, FitSettings, NetworkSettings, Recipe, RecipeError, load_recipe
 from train.scores import unweighted_recall
+from train.trainer import Trainer
 
 RAW = ("01", "03", "04", "05", "06", "07", "08")
 ACTORS = (1, 11, 20, 21, 4, 10, 2, 15)
@@ -130,6 +133,19 @@ def test_draws_depend_on_seed_and_pass_alone(experiment: Experiment) -> None:
     np.testing.assert_array_equal(first.features, again.features)
     assert first.features.shape != other.features.shape or not np.array_equal(
         first.features, other.features
+    )
+
+
+def test_teachers_share_the_targets(experiment: Experiment, tmp_path: Path) -> None:
+    recipe, batch = experiment.recipe, first_batch(experiment, 1)
+    teacher = Network(recipe.network, n_labels=len(recipe.labels)).clip_model()
+    teacher.save_weights(tmp_path / "teacher.weights.h5")
+    begin = {"steps_per_pass": 1, "begin": None}
+    taught = Trainer(recipe, **begin, teachers=[tmp_path / "teacher.weights.h5"]).targets(batch)
+    heard = softmax(teacher.predict_on_batch([batch.features, batch.mask[:, :1]])[:, 0], axis=-1)
+    np.testing.assert_allclose(taught, (batch.targets + heard) / 2, atol=1e-5)
+    np.testing.assert_array_equal(
+        Trainer(recipe, **begin, teachers=[]).targets(batch), batch.targets
     )
 
 

@@ -59,14 +59,14 @@ class Trainer:
         losses = []
         for batch in batches:
             views = batch.mask.shape[1]
-            targets = np.repeat(self._targets(batch)[:, None], views, axis=1)
+            targets = np.repeat(self.targets(batch)[:, None], views, axis=1)
             weights = np.broadcast_to(_view_weights(views), targets.shape[:2])
             losses.append(self.model.train_on_batch([batch.features, batch.mask], targets, weights))
             self.model.reset_metrics()
             self._average()
         return float(np.mean(losses))
 
-    def _targets(self, batch: Batch) -> Floats:
+    def targets(self, batch: Batch) -> Floats:
         """The labels, (clips, labels), and what the teachers make of the whole clips."""
         if not self._teachers:
             return batch.targets
