@@ -19,6 +19,7 @@ from train.splits import (
     leave_out,
     pooled,
     pooled_emobox,
+    refit,
     sentence_out,
     strict,
 )
@@ -53,6 +54,8 @@ SPEAKER_DISJOINT = [
     *(pooled(CLIPS, fold) for fold in range(1, POOLED_FOLDS + 1)),
     *(split for corpus in STRICT for split in strict(CLIPS, corpus)),
     *(leave_out(CLIPS, corpus) for corpus in ("ravdess", "savee", "emodb", "emovo")),
+    *(refit(pooled(CLIPS, fold)) for fold in range(1, POOLED_FOLDS + 1)),
+    *(refit(leave_out(CLIPS, corpus)) for corpus in ("ravdess", "savee", "emodb", "emovo")),
 ]
 SHARED = [*sentence_out(CLIPS)]
 
@@ -141,6 +144,20 @@ def test_song_follows_its_actor(fold: int) -> None:
     }
     for side, clips in split.sides.items():
         assert all(side_of[c.speaker] == side for c in clips if c.corpus == "ravdess_song")
+
+
+def test_a_refit_moves_most_dev_speakers_to_training_and_none_of_test() -> None:
+    chosen, again = pooled(CLIPS), refit(pooled(CLIPS))
+    assert again.test == chosen.test
+    assert {*again.train, *again.dev} == {*chosen.train, *chosen.dev}
+    voices = {(c.corpus, c.speaker) for c in again.dev if c.corpus != "esc10"}
+    assert {who for corpus, who in voices if corpus == "crema_d"} == {
+        str(actor) for actor in range(1001, 1007)
+    }
+    assert {who for corpus, who in voices if corpus == "ravdess"} == {"Actor_04"}
+    assert not {"emodb", "emovo", "nemo"} & {corpus for corpus, _ in voices}
+    sounds = [c for c in chosen.dev if c.emotion == "unknown"]
+    assert sounds == [c for c in again.dev if c.emotion == "unknown"]
 
 
 def test_dev_of_a_strict_fold_is_the_next_test_side() -> None:
