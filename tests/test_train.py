@@ -21,7 +21,6 @@ pytest.importorskip("tensorflow")
 metrics = pytest.importorskip("sklearn.metrics")
 
 from corpora import ROOT, needs_corpora
-from scipy.special import softmax
 
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.evidence import fading
@@ -33,6 +32,7 @@ from streamser.analysis.whole import WholeAnalyzer
 from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
 from streamser.model.bundle import load
+from train import teacher
 from train.batches import Batch, Front, TrainingBatches
 from train.corpora import EMOTIONS, ravdess
 from train.draws import Draws
@@ -47,7 +47,6 @@ from train.model_card import write_card
 from train.network import Network
 from train.recipe import RECIPES, FitSettings, NetworkSettings, Recipe, RecipeError, load_recipe
 from train.scores import unweighted_recall
-from train.trainer import Trainer
 
 RAW = ("01", "03", "04", "05", "06", "07", "08")
 ACTORS = (1, 11, 20, 21, 4, 10, 2, 15)
@@ -136,17 +135,44 @@ def test_draws_depend_on_seed_and_pass_alone(experiment: Experiment) -> None:
     )
 
 
-def test_teachers_share_the_targets(experiment: Experiment, tmp_path: Path) -> None:
-    recipe, batch = experiment.recipe, first_batch(experiment, 1)
-    teacher = Network(recipe.network, n_labels=len(recipe.labels)).clip_model()
-    teacher.save_weights(tmp_path / "teacher.weights.h5")
-    begin = {"steps_per_pass": 1, "begin": None}
-    taught = Trainer(recipe, **begin, teachers=[tmp_path / "teacher.weights.h5"]).targets(batch)
-    heard = softmax(teacher.predict_on_batch([batch.features, batch.mask[:, :1]])[:, 0], axis=-1)
-    np.testing.assert_allclose(taught, (batch.targets + heard) / 2, atol=1e-5)
-    np.testing.assert_array_equal(
-        Trainer(recipe, **begin, teachers=[]).targets(batch), batch.targets
-    )
+def test_a_clip_gets_no_label_of_its_own_from_the_teacher(experiment: Experiment) -> None:
+    """Encodings that tell nothing: whoever knew the labels would find them again."""
+    clips = [clip for side in experiment.split.sides.values() for clip in side]
+    train = Examples(clips, experiment.recipe, cache=experiment.cache)
+    own = train.targets.argmax(axis=1)
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((len(own), 2304), np.float32)
+    telling = noise + rng.standard_normal((len(experiment.recipe.labels), 2304), np.float32)[own]
+    voices = np.array([clip.emotion in EMOTIONS for clip in train.clips])
+    found = {}
+    for name, encodings in {"noise": noise, "telling": telling}.items():
+        heard = teacher.soft_labels(encodings, train, experiment.recipe, seed=0)
+        np.testing.assert_allclose(heard.sum(axis=1), 1.0, rtol=1e-5)
+        np.testing.assert_array_equal(heard[~voices], train.targets[~voices])
+        found[name] = np.mean(heard.argmax(axis=1)[voices] == own[voices])
+    assert found["noise"] < 0.4 < found["telling"]
+
+
+def test_a_teacher_shares_the_targets_and_leaves_the_network_as_it_was(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    pytest.importorskip("moonshine_voice")
+    settings = dataclasses.replace(experiment.recipe.fit, passes=1, taught=0.5, hinted=1.0)
+    taught = dataclasses.replace(experiment.recipe, fit=settings)
+    run = {"cache": experiment.cache, "folder": tmp_path, "seed": 0, "votes": {}}
+    network = fit(taught, experiment.split, **run)
+    plain = Network(taught.network, n_labels=len(taught.labels)).clip_model()
+    assert network.model.count_params() == plain.count_params()
+
+
+def test_the_teacher_hears_how_and_not_how_loud() -> None:
+    pytest.importorskip("moonshine_voice")
+    speech = np.concatenate(list(read_recording(demo_clip())))[: 4 * 16_000]
+    encoder = teacher.Encoder()
+    loud, soft = encoder(speech), encoder((speech // 4).astype(np.int16))
+    assert loud.shape == (2304,)
+    assert np.corrcoef(loud, soft)[0, 1] > 0.999
+    assert np.isfinite(encoder(np.zeros(100, np.int16))).all()
 
 
 def test_joined_clips_are_of_one_voice(experiment: Experiment) -> None:

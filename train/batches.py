@@ -42,12 +42,15 @@ class Batch:
     targets: Floats
     """(clips, labels)."""
 
+    hints: Floats
+    """(clips, hints), what to guess besides; none at times."""
+
     def with_beginnings(self, ends: NDArray[np.int_]) -> Batch:
         """Add views of the first so many hops, (clips, views), or of all where that is less."""
         steps = np.arange(self.mask.shape[-1])
         beginnings = self.mask[:, :1] * (steps < STEPS_PER_HOP * ends[..., None])
         views = np.concatenate([self.mask, beginnings.astype(np.float32)], axis=1)
-        return Batch(self.features, views, self.targets)
+        return Batch(self.features, views, self.targets, self.hints)
 
 
 class Front:
@@ -119,8 +122,9 @@ class TrainingBatches:
             frames = draw.log_mel.reshape(-1, draw.log_mel.shape[-1])
             changed = self._augment(frames, self._noise, rng)
             clips.append(self._front(changed.reshape(draw.log_mel.shape)))
-        targets = self._examples.targets[[draw.clip for draw in drawn]]
-        batch = self._mix(pad(clips, targets), rng)
+        chosen = [draw.clip for draw in drawn]
+        targets, hints = self._examples.targets[chosen], self._examples.hints[chosen]
+        batch = self._mix(pad(clips, targets, hints), rng)
         return self._begin(batch, [len(clip) for clip in clips], rng)
 
     def _mix(self, batch: Batch, rng: np.random.Generator) -> Batch:
@@ -139,6 +143,7 @@ class TrainingBatches:
             batch.features * own[..., None] + batch.features[others] * second[..., None],
             batch.mask,
             batch.targets * own + batch.targets[others] * second,
+            batch.hints * own + batch.hints[others] * second,
         )
 
     def _begin(self, batch: Batch, hops: Sequence[int], rng: np.random.Generator) -> Batch:
@@ -158,7 +163,7 @@ class TrainingBatches:
         return np.take(sound, range(at, at + frames), axis=0, mode="wrap").astype(np.float32)
 
 
-def pad(clips: Sequence[Floats], targets: Floats) -> Batch:
+def pad(clips: Sequence[Floats], targets: Floats, hints: Floats) -> Batch:
     """Stack (hops, 8, n_mfcc) clips of different lengths."""
     hops = max(len(clip) for clip in clips)
     _, frames, width = clips[0].shape
@@ -167,7 +172,7 @@ def pad(clips: Sequence[Floats], targets: Floats) -> Batch:
     for row, clip in enumerate(clips):
         features[row, : len(clip)] = clip
         mask[row, 0, : len(clip) * STEPS_PER_HOP] = 1.0
-    return Batch(features.reshape(len(clips), hops * frames, width), mask, targets)
+    return Batch(features.reshape(len(clips), hops * frames, width), mask, targets, hints)
 
 
 def whole_clips(
@@ -180,6 +185,7 @@ def whole_clips(
     for start in range(0, len(examples.clips), size):
         chosen = examples.features[0][start : start + size]
         clips = [front(features.log_mel[features.voiced]) for features in chosen]
-        batch = pad(clips, examples.targets[start : start + size])
+        rows = slice(start, start + size)
+        batch = pad(clips, examples.targets[rows], examples.hints[rows])
         ends = np.broadcast_to(np.array([beginnings], dtype=int), (len(clips), len(beginnings)))
         yield batch.with_beginnings(ends)

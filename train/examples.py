@@ -29,6 +29,11 @@ class Examples:
         self._renditions = renditions
         self.features = [cache.load(self.clips, rendition) for rendition in renditions]
         self.targets = np.stack([_target(clip, recipe, votes or {}) for clip in self.clips])
+        self.hints = np.zeros((len(self.clips), 0), np.float32)
+
+    def teach(self, heard: NDArray[np.float32], *, share: float) -> None:
+        """Mix a `share` of (clips, labels) probabilities into the targets."""
+        self.targets = (1 - share) * self.targets + np.float32(share) * heard
 
     def draw_shares(self, recipe: Recipe) -> NDArray[np.float64]:
         """Probability of each clip to be drawn, by corpus and then by emotion."""

@@ -14,7 +14,7 @@ from train.corpora.clip import BOREDOM, Clip
 from train.features import FeatureCache
 from train.recipe import Recipe, RecipeError
 from train.sounds import synthesise
-from train.splits import Split, leave_out, pooled, pooled_emobox
+from train.splits import Split, leave_out, pooled, pooled_emobox, refit
 
 RUNS = Path("runs")
 WEIGHTS = "clip.weights.h5"
@@ -34,40 +34,16 @@ class Experiment:
     @property
     def folder(self) -> Path:
         """Where the run keeps its checkpoints, history and result."""
-        return self.runs / self.recipe.name / self._run_name(self.seed)
+        return self.runs / self.recipe.name / self._run_name
 
     @property
     def shipped(self) -> bool:
-        """Whether `models/` holds its bundle: a shipped recipe, pooled, fold 1, seed 0."""
-        return self.recipe.shipped and self.split.name == "pooled/1" and self.seed == 0
-
-    def _run_name(self, seed: int) -> str:
-        return f"{self.split.name.replace('/', '-')}-s{seed}"
+        """Whether `models/` holds its bundle: a shipped recipe, pooled, fold 1, refit, seed 0."""
+        return self.recipe.shipped and self.split.name == "pooled/1/refit" and self.seed == 0
 
     @property
-    def begin(self) -> Path | None:
-        """File of the weights to begin with, if the recipe goes on where another one ended.
-
-        Raises RecipeError when that one was not run.
-        """
-        return self._weights_before(self.seed) if self.recipe.fit.after else None
-
-    @property
-    def teachers(self) -> list[Path]:
-        """Files of the weights of the networks that teach. Raises RecipeError as `begin` does."""
-        return [self._weights_before(seed) for seed in range(self.recipe.fit.teachers)]
-
-    def _weights_before(self, seed: int) -> Path:
-        after = self.recipe.fit.after
-        if after is None:
-            raise RecipeError(f"{self.recipe.name} has teachers, so it needs `after` as well")
-        path = self.runs / after / self._run_name(seed) / WEIGHTS
-        if not path.is_file():
-            raise RecipeError(
-                f"{self.recipe.name} goes on after {after}: first "
-                f"`python -m train fit {after} --seed {seed}`, on the same protocol and fold"
-            )
-        return path
+    def _run_name(self) -> str:
+        return f"{self.split.name.replace('/', '-')}-s{self.seed}"
 
     @property
     def cache(self) -> FeatureCache:
@@ -110,13 +86,14 @@ def prepare(
     protocol: str = "pooled",
     fold: int = 1,
     seed: int = 0,
+    again: bool = False,
     root: Path | None = None,
     runs: Path = RUNS,
 ) -> Experiment:
     """Lay out a run over the corpora of the recipe that are there, all at once.
 
     `protocol` is `pooled` (speaker-disjoint), `emobox`, or a corpus that is left out to be tested
-    on. Raises CorpusError and RecipeError.
+    on; `again` lets most dev speakers train as well (`refit`). Raises CorpusError and RecipeError.
     """
     known = ("pooled", "emobox", *recipe.corpora)
     if protocol not in known:
@@ -130,6 +107,8 @@ def prepare(
         split = pooled_emobox(clips, fold, root)
     else:
         split = leave_out(clips, protocol, fold)
+    if again:
+        split = refit(split)
     sounds = synthesise(runs / "sounds", count=recipe.fit.synthetic_sounds, seed=1)
     return Experiment(
         recipe=recipe, split=_with_sounds(split, sounds), seed=seed, root=root, runs=runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from train.network import Network
 from train.recipe import Recipe
 from train.scores import unweighted_recalls
 from train.splits import Split
+from train.teacher import EncodingCache, hints, soft_labels
 from train.trainer import Trainer
 
 Floats = NDArray[np.float32]
@@ -68,13 +69,8 @@ def fit(
     folder: Path,
     seed: int,
     votes: dict[str, dict[str, float]],
-    begin: Path | None = None,
-    teachers: Sequence[Path] = (),
 ) -> Fitted:
     """Train on `split.train`, watching `split.dev`; picks up where `folder` says it stopped.
-
-    `begin` is the file of weights to begin with, random ones without it; `teachers` are the files
-    of those that teach.
 
     The averaged weights of the last pass are the result: no pass is chosen, so none is chosen on
     test speakers. Writes `history.jsonl`, `normaliser.json`, checkpoints and `clip.weights.h5`.
@@ -85,11 +81,15 @@ def fit(
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     train = Examples(split.train, recipe, cache=cache, renditions=renditions(recipe), votes=votes)
     dev = Examples(split.dev, recipe, cache=cache)
+    if recipe.fit.taught or recipe.fit.hinted:
+        encodings = EncodingCache(cache.folder.parent).load(train.clips)
+        train.teach(soft_labels(encodings, train, recipe, seed=seed), share=recipe.fit.taught)
+        train.hints = hints(encodings) if recipe.fit.hinted else train.hints
     statistics = normaliser_statistics(train, recipe)
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
     front = Front(recipe, statistics)
     batches = TrainingBatches(train, recipe, front, seed=seed)
-    trainer = Trainer(recipe, steps_per_pass=len(batches), begin=begin, teachers=teachers)
+    trainer = Trainer(recipe, hints=train.hints.shape[1], steps_per_pass=len(batches))
     done = trainer.restore(folder / "checkpoints")
     second = round(1.0 / HOP_SECONDS)
     dev_batches = list(whole_clips(dev, front, beginnings=[second]))
@@ -106,8 +106,6 @@ def fit(
             notes.write(json.dumps(report) + "\n")
         print(json.dumps(report), flush=True)
         trainer.save(number + 1)
-    if begin is not None:
-        trainer.keep(begin, recipe.fit.kept)
     trainer.averaged.save_weights(folder / WEIGHTS)
     return load_fitted(recipe, folder)
 

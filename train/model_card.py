@@ -22,6 +22,12 @@ TERMS = {
 }
 """Whether the licence of the weights is non-commercial."""
 
+TEACHER = """
+Taught: {share} of a voice's target is what a linear layer hears in it that reads the encoder of
+Moonshine Tiny (Jeffries et al., 2024; MIT licence), pretrained on speech recognition in English.
+The layer learnt from the training clips alone; neither it nor the encoder is part of this bundle.
+"""
+
 TEMPLATE = Path(__file__).with_suffix(".md")
 
 
@@ -49,6 +55,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         seed=experiment.seed,
         clips=", ".join(f"{len(c)} {side}" for side, c in experiment.split.sides.items()),
         training=_training(experiment.recipe.fit),
+        teacher=_teacher(experiment.recipe.fit),
         corpora="\n".join(_row(name, row) for name, row in rows.items() if name != "mean"),
         mean=_mean_row(rows["mean"]),
         small=", ".join(_of_few_speakers(experiment)),
@@ -114,10 +121,13 @@ def _draw_confusion(counts: np.ndarray, names: list[str], path: Path) -> None:
 
 
 def _training(settings: FitSettings) -> str:
-    last = f"{settings.passes} passes, weights of the last one"
-    if settings.after is None:
-        return last
-    return f"{last}, after {settings.after}, whose weights make {settings.kept:.0%} of these"
+    return f"{settings.passes} passes, weights of the last one"
+
+
+def _teacher(settings: FitSettings) -> str:
+    if not settings.taught:
+        return ""
+    return TEACHER.format(share=f"{settings.taught:.0%}")
 
 
 def _pyplot() -> Any:

@@ -149,17 +149,22 @@ class Network:
     def pooled_dim(self) -> int:
         return 2 * self.settings.body
 
-    def clip_model(self) -> keras.Model:
+    def clip_model(self, *, hints: int = 0) -> keras.Model:
         """`features` (clips, frames, n_mfcc), `mask` (clips, views, steps) to `logits`, to train.
 
         A view is a stretch of the clip that is judged by itself: `logits` (clips, views, labels).
+        With `hints` a second output guesses so many numbers from the first view, (clips, hints).
         """
         features = keras.Input((None, self.settings.n_mfcc), name="features")
         mask = keras.Input((None, None), name="mask")
         rows = layers.Reshape((1, -1, self.settings.n_mfcc), name="rows")(features)
         embedding, weight = self.encoder.whole(rows)
         pooled = Pool(name="pool")([embedding[:, 0], weight[:, 0], mask])
-        return keras.Model([features, mask], self._head(pooled), name="clip")
+        logits = self._head(pooled)
+        if hints:
+            guess = layers.Dense(hints, name="hints", dtype="float32")(pooled[:, 0])
+            return keras.Model([features, mask], [logits, guess], name="hinted")
+        return keras.Model([features, mask], logits, name="clip")
 
     def step_model(self) -> keras.Model:
         """One hop, batch of 1: `features` and `state_N` to `embedding`, `weight`, `state_N_out`."""

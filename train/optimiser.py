@@ -9,7 +9,7 @@ from keras import KerasTensor, ops
 
 from train.recipe import RecipeError
 
-READERS = ("logits", "weight")
+READERS = ("logits", "weight", "hints")
 """Layers that read the embedding; their outputs are numbers of their own, no space to be turned."""
 
 

@@ -81,19 +81,12 @@ class AugmentSettings:
 class FitSettings:
     """How long and how a network learns."""
 
-    after: str | None = None
-    """Recipe whose run gives the first weights: the same network, split and seed."""
+    taught: float = 0.0
+    """Share of the targets that comes from a pretrained teacher (train.teacher; knowledge
+    distillation, Hinton et al., 2015)."""
 
-    kept: float = 0.0
-    """Share of those first weights in the result (WiSE-FT, Wortsman et al., CVPR 2022)."""
-
-    teachers: int = 0
-    """Runs of `after` that teach, those with the seeds 0, 1 and so on: the mean of what they answer
-    to the whole clip is a target too (knowledge distillation, Hinton et al., 2015, with the student
-    and its teachers hearing the same: Beyer et al., CVPR 2022)."""
-
-    taught: float = 0.5
-    """Share of the targets that comes from the teachers."""
+    hinted: float = 0.0
+    """Weight of guessing what the teacher's layers hold (hints, Romero et al., ICLR 2015)."""
 
     passes: int = 40
     draws: int = 14_000

@@ -255,7 +255,9 @@ def _claim(name: str, what: str) -> Any:
 
 
 def _variant(record: Record) -> str:
-    """What tells the networks of one recipe apart: corpus or gender."""
+    """What tells the networks of one recipe apart: corpus or gender, or that dev speakers train."""
+    if record["split"].endswith("-refit"):
+        return "refit"
     if record.get("protocol") in PROTOCOLS:
         return ""
     parts = record["split"].split("-")

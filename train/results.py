@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from train.corpora.clip import EMOTIONS
-from train.recipe import load_recipe
 
 Record = dict[str, Any]
 
@@ -78,9 +77,7 @@ def _bundle(path: Path) -> Record:
     told = json.loads(path.read_text())
     fitted = json.loads(path.with_name("fit.json").read_text())
     rows = told["corpora"]
-    settings = told["settings"]["fit"]
-    before = load_recipe(settings["after"]).fit.passes if settings.get("after") else 0
-    passes = before + settings["passes"]
+    passes = told["settings"]["fit"]["passes"]
     protocol = next((name for name in PROTOCOLS if name in told["protocol"]), "honest")
     return {
         "kind": "result",

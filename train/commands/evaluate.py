@@ -13,18 +13,23 @@ from train.systems.recipe import SystemRecipe, find_recipe
 
 NAME = "evaluate"
 HELP = "judge a trained recipe on its test side; a bundle through the code that runs live"
-EXAMPLE = "python -m train evaluate streamser-research --card"
+EXAMPLE = "python -m train evaluate streamser-research --refit --card"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     parser.add_argument("--model", type=Path, help="folder of the bundle " + WHERE)
+    parser.add_argument(
+        "--teacher", action="store_true", help="judge who taught it instead, on dev speakers"
+    )
     parser.add_argument("--card", action="store_true", help="write the bundle's card from it")
 
 
 def run(arguments: argparse.Namespace) -> int:
     if isinstance(find_recipe(arguments.recipe), SystemRecipe):
         _evaluate_systems(arguments)
+    elif arguments.teacher:
+        _evaluate_teacher(arguments)
     else:
         _evaluate_bundle(arguments)
     return 0
@@ -39,6 +44,13 @@ def _evaluate_systems(arguments: argparse.Namespace) -> None:
         print(f"wrote {laid_out.folder / RESULT}")
 
 
+def _evaluate_teacher(arguments: argparse.Namespace) -> None:
+    from train.teacher import dev_recalls
+
+    recalls = dev_recalls(experiment(arguments))
+    print(json.dumps({name: round(100 * ua, 1) for name, ua in recalls.items()}, indent=1))
+
+
 def _evaluate_bundle(arguments: argparse.Namespace) -> None:
     from streamser.model.bundle import load
     from train.evaluation import agreement, trust
@@ -46,7 +58,7 @@ def _evaluate_bundle(arguments: argparse.Namespace) -> None:
 
     laid_out = experiment(arguments)
     if arguments.card and not laid_out.shipped:
-        raise RecipeError("--card is for the bundle that is shipped: pooled, fold 1, seed 0")
+        raise RecipeError("--card is for the bundle that is shipped: --refit, pooled, seed 0")
     bundle = load(arguments.model or bundle_folder(laid_out))
     figures = agreement(bundle, laid_out)
     if laid_out.shipped:

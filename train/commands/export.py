@@ -11,11 +11,11 @@ from train.systems.recipe import SystemRecipe, find_recipe
 
 NAME = "export"
 HELP = "convert a trained run to INT8 (streamser: a bundle; systems: network.tflite and its cost)"
-EXAMPLE = "python -m train export streamser-research --model-version 0.1.0"
+EXAMPLE = "python -m train export streamser-research --refit --model-version 0.3.0"
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
-WHERE = "(models/NAME for a shipped recipe, pooled, fold 1, seed 0; else bundle/ in the run)"
+WHERE = "(models/NAME for the refit of a shipped recipe, seed 0; else bundle/ in the run)"
 
 
 def bundle_folder(laid_out: Experiment) -> Path:

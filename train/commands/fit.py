@@ -55,8 +55,6 @@ def _fit_streaming(laid_out: Experiment) -> None:
         folder=laid_out.folder,
         seed=laid_out.seed,
         votes=votes,
-        begin=laid_out.begin,
-        teachers=laid_out.teachers,
     )
     learnt = {"seconds": round(sum(history(laid_out.folder, "seconds")), 1)}
     laid_out.add("fit.json", learnt | {"parameters": fitted.model.count_params()})

@@ -33,10 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from train.examples import renditions
     from train.features import PLAIN
+    from train.teacher import EncodingCache
 
     laid_out = experiment(arguments)
     for side, clips in laid_out.split.sides.items():
         for rendition in renditions(laid_out.recipe) if side == "train" else (PLAIN,):
             laid_out.cache.load(clips, rendition)
+    if laid_out.recipe.fit.taught:
+        EncodingCache(laid_out.cache.folder.parent).load(laid_out.split.train)
     print(f"features in {laid_out.cache.folder}")
     return 0

@@ -35,6 +35,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="streamser: pooled (the default), emobox, or a corpus to be left out of training and "
         "tested on; systems: own, the publication's split (the default), or honest",
     )
+    parser.add_argument(
+        "--refit",
+        action="store_true",
+        help="streamser: most dev speakers train as well, once nothing is left to choose",
+    )
     systems = parser.add_argument_group("published systems")
     systems.add_argument("--corpus", action="append", default=[], help="only this; may be repeated")
     systems.add_argument("--gender", choices=("male", "female", "both"))
@@ -58,6 +63,7 @@ def experiment(arguments: argparse.Namespace, fold: int | None = None) -> Experi
         protocol=arguments.protocol or "pooled",
         fold=fold or (arguments.fold or [1])[0],
         seed=arguments.seed,
+        again=arguments.refit,
         root=arguments.root,
         runs=arguments.runs,
     )
@@ -78,6 +84,8 @@ def system_runs(arguments: argparse.Namespace) -> Iterator[SystemRun]:
     """Lay out the runs of a published system that the arguments name."""
     from train.systems.run import lay_out
 
+    if arguments.refit:
+        raise RecipeError(f"--refit is for streaming networks, not for {arguments.recipe}")
     if arguments.protocol not in (None, "own", "honest"):
         raise RecipeError(f"no protocol {arguments.protocol}: {arguments.recipe} has own, honest")
     return lay_out(

@@ -1,0 +1,195 @@
+"""A teacher that has heard far more speech: a pretrained encoder under a linear layer.
+
+The encoder is Moonshine Tiny's (Jeffries et al., 2024, arXiv:2410.15608), trained to write down
+English; its middle layers tell emotions of speakers they never heard far better than a network that
+knows acted corpora alone. It stays as it is; only the linear layer learns, from training clips.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+from sklearn.preprocessing import StandardScaler
+
+from streamser.audio.source import SAMPLE_RATE
+from train.corpora.clip import EMOTIONS, Clip
+from train.examples import Examples
+from train.experiment import Experiment
+from train.features import read_samples
+from train.recipe import Recipe, RecipeError
+from train.scores import unweighted_recalls
+
+Floats = NDArray[np.float32]
+
+PACKAGE = "moonshine_voice"
+"""Its wheel of version 0.0.73 holds the encoder (MIT)."""
+
+LAYERS = tuple(f"/layers.{i}/Add_1_output_0" for i in range(4))
+"""The residual stream after each of the first four blocks, 288 wide, a step every 24 ms."""
+
+LEVEL = 0.06
+"""Root mean square that every clip is brought to."""
+
+SHORTEST, LONGEST = SAMPLE_RATE // 4, 12 * SAMPLE_RATE
+FOLDS = 5
+INVERSE_DECAY = 5e-4
+
+
+class Encoder:
+    """A clip to the mean and standard deviation over time of what the encoder's layers hold.
+
+    Raises RecipeError where its package is not installed.
+    """
+
+    def __init__(self) -> None:
+        found = importlib.util.find_spec(PACKAGE)
+        if found is None or found.origin is None:
+            raise RecipeError(
+                'the teacher is not there: pip install -e ".[train]" (Linux on x86-64)'
+            )
+        weights = Path(found.origin).parent / "assets" / "tiny-en" / "encoder_model.ort"
+        self._session = _with_layers(weights)
+
+    def __call__(self, samples: NDArray[np.int16]) -> Floats:
+        """From (n,) int16 at 16 kHz to (2304,)."""
+        heard = samples[:LONGEST].astype(np.float32) / 32768
+        heard *= LEVEL / (np.sqrt(np.mean(heard**2)) + 1e-6)
+        heard = np.pad(np.clip(heard, -1, 1), (0, max(0, SHORTEST - heard.size)))
+        inputs = {"input_values": heard[None], "attention_mask": np.ones((1, heard.size), np.int64)}
+        layers = self._session.run(list(LAYERS), inputs)
+        return np.concatenate([part for h in layers for part in (h[0].mean(0), h[0].std(0))])
+
+
+def _with_layers(weights: Path):  # type: ignore[no-untyped-def]
+    """Open the network with LAYERS among its outputs."""
+    import onnx
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "encoder.onnx"
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.optimized_model_filepath = str(plain)
+        options.add_session_config_entry("session.load_model_format", "ORT")
+        options.add_session_config_entry("session.save_model_format", "ONNX")
+        onnxruntime.InferenceSession(weights, options)
+        network = onnx.load(plain)
+    for name in LAYERS:
+        value = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        network.graph.output.append(value)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(network.SerializeToString(), options)
+
+
+class EncodingCache:
+    """Reads and writes what the encoder makes of clips, one file per corpus."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "moonshine-tiny"
+
+    def load(self, clips: Sequence[Clip]) -> Floats:
+        """Return (clips, 2304), in their order; those not cached yet are computed."""
+        found: dict[tuple[str, str], Floats] = {}
+        for corpus in sorted({clip.corpus for clip in clips}):
+            found |= self._load_corpus(corpus, [clip for clip in clips if clip.corpus == corpus])
+        return np.array([found[clip.corpus, clip.name] for clip in clips], np.float32)
+
+    def _load_corpus(self, corpus: str, clips: Sequence[Clip]) -> dict[tuple[str, str], Floats]:
+        path = self.folder / f"{corpus}.npz"
+        cached: dict[tuple[str, str], Floats] = {}
+        if path.exists():
+            with np.load(path) as kept:
+                cached = {
+                    (corpus, str(name)): row
+                    for name, row in zip(kept["names"], kept["encodings"], strict=True)
+                }
+        missing = [clip for clip in clips if (corpus, clip.name) not in cached]
+        if missing:
+            encoder = Encoder()
+            for clip in track(missing, f"the teacher hears {corpus}"):
+                cached[corpus, clip.name] = encoder(read_samples(clip.path)).astype(np.float16)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            names = [name for _, name in cached]
+            np.savez(path, names=names, encodings=np.array(list(cached.values())))
+        return cached
+
+
+def hints(encodings: Floats) -> Floats:
+    """Return (clips, 2304): how far each clip's encoding is from the mean, in deviations."""
+    return (encodings - encodings.mean(axis=0)) / encodings.std(axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A linear layer over encodings, taught by some clips."""
+
+    layer: LogisticRegression
+    scaler: StandardScaler
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, encodings: Floats, clips: Sequence[Clip], shares: Floats, recipe: Recipe) -> Self:
+        """Teach (clips, 2304) encodings, each clip weighing its share of the draws."""
+        scaler = StandardScaler().fit(encodings)
+        layer = LogisticRegression(C=INVERSE_DECAY, max_iter=300)
+        emotions = [str(clip.emotion) for clip in clips]
+        layer.fit(scaler.transform(encodings), emotions, shares / shares.mean())
+        return cls(layer, scaler, recipe.labels)
+
+    def __call__(self, encodings: Floats) -> Floats:
+        """Return (clips, labels) probabilities."""
+        heard = np.zeros((len(encodings), len(self.labels)), np.float32)
+        columns = [self.labels.index(emotion) for emotion in self.layer.classes_]
+        heard[:, columns] = self.layer.predict_proba(self.scaler.transform(encodings))
+        return heard
+
+
+def soft_labels(encodings: Floats, examples: Examples, recipe: Recipe, *, seed: int) -> Floats:
+    """Return (clips, labels): what the teacher hears in each clip, among its corpus' emotions.
+
+    A clip's own label taught the teacher nothing: each fifth of the clips is judged by a linear
+    layer that learnt from the others. What is no voice keeps its label.
+    """
+    clips, soft = examples.clips, examples.targets.copy()
+    voices = np.flatnonzero([clip.emotion in EMOTIONS for clip in clips])
+    shares = examples.draw_shares(recipe)
+    own = _own_emotions(examples, recipe)
+    folds = KFold(FOLDS, shuffle=True, random_state=seed).split(voices)
+    for rest, fifth in track(list(folds), "the teacher answers"):
+        learnt, judged = voices[rest], voices[fifth]
+        teacher = Teacher.of(encodings[learnt], [clips[i] for i in learnt], shares[learnt], recipe)
+        answers = teacher(encodings[judged]) * own[judged]
+        soft[judged] = answers / answers.sum(axis=1, keepdims=True)
+    return soft
+
+
+def _own_emotions(examples: Examples, recipe: Recipe) -> NDArray[np.bool_]:
+    """(clips, labels), whether a clip's corpus has the emotion."""
+    corpora = np.array([clip.corpus for clip in examples.clips])
+    own = np.zeros((len(corpora), len(recipe.labels)), bool)
+    for corpus in np.unique(corpora):
+        mine = corpora == corpus
+        own[mine] = (examples.targets[mine] > 0).any(axis=0)
+    return own
+
+
+def dev_recalls(experiment: Experiment) -> dict[str, float]:
+    """Return the UA of each corpus' dev speakers by a teacher that learnt from the train side."""
+    recipe, cache = experiment.recipe, EncodingCache(experiment.cache.folder.parent)
+    train = Examples(experiment.split.train, recipe, cache=experiment.cache)
+    voices = np.flatnonzero([clip.emotion in EMOTIONS for clip in train.clips])
+    clips = [train.clips[i] for i in voices]
+    teacher = Teacher.of(cache.load(clips), clips, train.draw_shares(recipe)[voices], recipe)
+    dev = [clip for clip in experiment.split.dev if clip.emotion in EMOTIONS]
+    return unweighted_recalls(dev, teacher(cache.load(dev)), recipe.labels)
