@@ -153,6 +153,12 @@ def test_a_clip_gets_no_label_of_its_own_from_the_teacher(experiment: Experiment
     assert found["noise"] < 0.4 < found["telling"]
 
 
+def test_a_refit_without_a_voice_to_judge_by_is_refused(corpus: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("streamser-research")
+    with pytest.raises(RecipeError, match="three dev speakers"):
+        prepare(recipe, again=True, root=corpus, runs=tmp_path)
+
+
 def test_a_teacher_shares_the_targets_and_leaves_the_network_as_it_was(
     experiment: Experiment, tmp_path: Path
 ) -> None:

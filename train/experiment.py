@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from train import corpora
-from train.corpora.clip import BOREDOM, Clip
+from train.corpora.clip import BOREDOM, UNKNOWN, Clip
 from train.features import FeatureCache
 from train.recipe import Recipe, RecipeError
 from train.sounds import synthesise
@@ -109,6 +109,11 @@ def prepare(
         split = leave_out(clips, protocol, fold)
     if again:
         split = refit(split)
+        if all(clip.emotion == UNKNOWN for clip in split.dev):
+            raise RecipeError(
+                f"{split.name}: no voice is left to fit the verdict on; a refit needs a corpus "
+                "with three dev speakers"
+            )
     sounds = synthesise(runs / "sounds", count=recipe.fit.synthetic_sounds, seed=1)
     return Experiment(
         recipe=recipe, split=_with_sounds(split, sounds), seed=seed, root=root, runs=runs

@@ -81,10 +81,11 @@ def fit(
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     train = Examples(split.train, recipe, cache=cache, renditions=renditions(recipe), votes=votes)
     dev = Examples(split.dev, recipe, cache=cache)
-    if recipe.fit.taught or recipe.fit.hinted:
+    if recipe.fit.taught:
         encodings = EncodingCache(cache.folder.parent).load(train.clips)
         train.teach(soft_labels(encodings, train, recipe, seed=seed), share=recipe.fit.taught)
-        train.hints = hints(encodings) if recipe.fit.hinted else train.hints
+        if recipe.fit.hinted:
+            train.hints = hints(encodings)
     statistics = normaliser_statistics(train, recipe)
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
     front = Front(recipe, statistics)

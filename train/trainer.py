@@ -21,13 +21,8 @@ Floats = NDArray[np.float32]
 class Trainer:
     """A network, its slowly moving average, and their checkpoints."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        *,
-        hints: int,
-        steps_per_pass: int,
-    ) -> None:
+    def __init__(self, recipe: Recipe, *, hints: int, steps_per_pass: int) -> None:
+        """`hints` is how many numbers of a teacher's the network guesses besides."""
         settings = recipe.fit
         warmup = int(settings.warmup * steps_per_pass)
         rate = keras.optimizers.schedules.CosineDecay(
