@@ -48,16 +48,17 @@ INVERSE_DECAY = 5e-4
 class Encoder:
     """A clip to the mean and standard deviation over time of what the encoder's layers hold.
 
-    Raises RecipeError where its package is not installed.
+    Raises RecipeError where its package is not installed, or in a version without the encoder.
     """
 
     def __init__(self) -> None:
         found = importlib.util.find_spec(PACKAGE)
-        if found is None or found.origin is None:
+        package = Path(found.origin).parent if found and found.origin else Path(PACKAGE)
+        weights = package / "assets" / "tiny-en" / "encoder_model.ort"
+        if not weights.is_file():
             raise RecipeError(
                 'the teacher is not there: pip install -e ".[train]" (Linux on x86-64)'
             )
-        weights = Path(found.origin).parent / "assets" / "tiny-en" / "encoder_model.ort"
         self._session = _with_layers(weights)
 
     def __call__(self, samples: NDArray[np.int16]) -> Floats:
@@ -140,7 +141,7 @@ class Teacher:
 
     @classmethod
     def of(cls, encodings: Floats, clips: Sequence[Clip], shares: Floats, recipe: Recipe) -> Self:
-        """Teach (clips, 2304) encodings, each clip weighing its share of the draws."""
+        """Teach (clips, 2304) encodings, each clip weighing its share of the draws, (clips,)."""
         scaler = StandardScaler().fit(encodings)
         layer = LogisticRegression(C=INVERSE_DECAY, max_iter=300)
         emotions = [str(clip.emotion) for clip in clips]
