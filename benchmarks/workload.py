@@ -110,12 +110,14 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
     settings, manifest = Settings(), bundle.manifest
     ring, cutter = RingBuffer(2 * SAMPLE_RATE), Hops(lookback=settings.gate.lookback, context=0)
     gate, mfcc = VoiceGate(settings.gate), Mfcc(manifest.features)
-    normaliser, encoder = Normaliser(manifest.normaliser, keep=1.0), Encoder(bundle)
+    frames_per_hop = manifest.network.frames_per_hop
+    normaliser = Normaliser(manifest.normaliser, frames_per_hop=frames_per_hop, keep=1.0)
+    encoder = Encoder(bundle)
     pool, head = RunningPool(dim=manifest.network.embedding_dim, keep=1.0), Head(bundle)
     verdict = Verdict(manifest.labels, manifest.verdict, interval=settings.interval)
     session = Session(started=datetime.now(UTC))
     mfcc.push(np.zeros(mfcc.context, np.int16))
-    windowed = np.zeros((mfcc.BLOCK, manifest.features.n_fft), np.float32)
+    windowed = np.zeros((mfcc.block, manifest.features.n_fft), np.float32)
     frames = mfcc.push(hops[0])
     embedded = encoder.push(normaliser.push(frames.copy()))
     pool.push(*embedded)

@@ -16,6 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.head import Head
+from streamser.analysis.hops import HOP
 from streamser.analysis.pooling import RunningPool
 from streamser.model.bundle import load
 from streamser.model.manifest import ENCODER, NormaliserStatistics
@@ -30,16 +31,17 @@ Floats = NDArray[np.float32]
 HOPS = 23
 
 
-@pytest.fixture(scope="module")
-def recipe() -> Recipe:
-    return load_recipe("streamser-research")
+@pytest.fixture(scope="module", params=["streamser-research", "streamser-quick"])
+def recipe(request: pytest.FixtureRequest) -> Recipe:
+    """Recipes with frames of 20 and of 10 ms, and with one and two steps a hop."""
+    return load_recipe(request.param)
 
 
 @pytest.fixture(scope="module")
 def fitted(recipe: Recipe) -> Fitted:
     """A network with random weights and random batch statistics, so that nothing cancels."""
     keras.utils.set_random_seed(0)
-    network = Network(recipe.network, n_labels=len(recipe.labels))
+    network = Network(recipe)
     model = network.clip_model()
     rng = np.random.default_rng(0)
     for weight in model.weights:
@@ -54,14 +56,17 @@ def fitted(recipe: Recipe) -> Fitted:
 
 @pytest.fixture(scope="module")
 def hops(recipe: Recipe) -> Floats:
-    """(HOPS, 8, n_mfcc)."""
-    rng = np.random.default_rng(1)
-    return rng.standard_normal((HOPS, 8, recipe.mfcc.n_mfcc)).astype(np.float32)
+    return noise(HOP // recipe.mfcc.hop, recipe.mfcc.n_mfcc)
+
+
+def noise(frames: int, n_mfcc: int) -> Floats:
+    """(HOPS, frames, n_mfcc)."""
+    return np.random.default_rng(1).standard_normal((HOPS, frames, n_mfcc)).astype(np.float32)
 
 
 def whole_clip(fitted: Fitted, hops: Floats) -> Floats:
     features = hops.reshape(1, -1, hops.shape[-1])
-    mask = np.ones((1, 1, 2 * len(hops)), np.float32)
+    mask = np.ones((1, 1, len(hops)), np.float32)
     return np.asarray(fitted.model.predict([features, mask], verbose=0)[0, 0])
 
 
@@ -72,10 +77,11 @@ def test_keras_streamed_equals_keras_at_once(fitted: Fitted, hops: Floats) -> No
 
 
 def test_padding_changes_nothing(fitted: Fitted, hops: Floats) -> None:
-    features = np.zeros((1, (HOPS + 9) * 8, hops.shape[-1]), np.float32)
-    features[0, : HOPS * 8] = hops.reshape(-1, hops.shape[-1])
-    mask = np.zeros((1, 1, 2 * (HOPS + 9)), np.float32)
-    mask[0, 0, : 2 * HOPS] = 1
+    _, frames, n_mfcc = hops.shape
+    features = np.zeros((1, (HOPS + 9) * frames, n_mfcc), np.float32)
+    features[0, : HOPS * frames] = hops.reshape(-1, n_mfcc)
+    mask = np.zeros((1, 1, HOPS + 9), np.float32)
+    mask[0, 0, :HOPS] = 1
     padded = fitted.model.predict([features, mask], verbose=0)[0, 0]
     np.testing.assert_allclose(padded, whole_clip(fitted, hops), atol=1e-4)
 
@@ -134,7 +140,9 @@ def encoded_whole(folder: Path, hops: Floats) -> Iterator[NDArray[np.int8]]:
     inputs, outputs = bundle.encoder.inputs, bundle.encoder.outputs
     network = Interpreter(model_path=str(folder / ENCODER), num_threads=1)
     features = inputs["features"]
-    network.resize_tensor_input(features.index, [1, 1, 8 * len(hops), hops.shape[-1]])
+    network.resize_tensor_input(
+        features.index, [1, 1, hops.shape[0] * hops.shape[1], hops.shape[2]]
+    )
     network.allocate_tensors()
     quantised = [features.quantise(hop) for hop in hops]
     network.set_tensor(features.index, np.concatenate(quantised, axis=2))
@@ -145,11 +153,19 @@ def encoded_whole(folder: Path, hops: Floats) -> Iterator[NDArray[np.int8]]:
         yield outputs[name].dequantise(network.get_tensor(outputs[name].index))[0, 0]
 
 
-@pytest.mark.parametrize("shipped", [False, True])
-def test_int8_streamed_equals_int8_at_once_exactly(
-    shipped: bool, exported: Path, hops: Floats
-) -> None:
-    folder = load().path if shipped else exported
+def test_int8_streamed_equals_int8_at_once_exactly(exported: Path, hops: Floats) -> None:
+    assert_streamed_equals_at_once(exported, hops)
+
+
+@pytest.mark.parametrize("model", ["streamser-research", "streamser-open"])
+def test_the_shipped_bundles_do_so_too(model: str) -> None:
+    bundle = load(model)
+    shape = bundle.manifest.network
+    hops = noise(shape.frames_per_hop, bundle.manifest.features.n_mfcc)
+    assert_streamed_equals_at_once(bundle.path, hops)
+
+
+def assert_streamed_equals_at_once(folder: Path, hops: Floats) -> None:
     embedding, weight = encoded_whole(folder, hops)
     encoder = Encoder(load(folder))
     steps = [encoder.push(hop) for hop in hops]
@@ -157,15 +173,13 @@ def test_int8_streamed_equals_int8_at_once_exactly(
     np.testing.assert_array_equal(np.concatenate([w for _, w in steps]), weight)
 
 
-def test_silence_in_the_states_is_silence(exported: Path) -> None:
+def test_silence_in_the_states_is_silence(exported: Path, hops: Floats) -> None:
     """A fresh encoder is in the state of one that was never fed, however often it was used."""
     encoder = Encoder(load(exported))
-    rng = np.random.default_rng(2)
-    hop = rng.standard_normal((8, 64)).astype(np.float32)
-    first = encoder.push(hop)
-    encoder.push(hop)
+    first = encoder.push(hops[0])
+    encoder.push(hops[0])
     encoder.reset()
-    again = encoder.push(hop)
+    again = encoder.push(hops[0])
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -186,10 +200,10 @@ def test_a_convolution_moves_as_far_in_every_direction() -> None:
 
 
 def test_the_multiply_adds_of_a_hop_are_those_of_its_kernels() -> None:
-    s = load_recipe("streamser-research").network
-    steps, after_stride = 4, 2
-    stem = s.stem * (5 * s.n_mfcc + len(s.stem_dilations) * s.kernel * s.stem)
-    body = s.body * (4 * s.stem + len(s.body_dilations) * s.kernel * s.body + 1)
-    network = Network(s, n_labels=8)
+    recipe = load_recipe("streamser-research")
+    s, steps, after_stride = recipe.network, 4, 1
+    stem = s.stem * (3 * s.n_mfcc + len(s.stem_dilations) * s.kernel * s.stem)
+    body = s.body * (8 * s.stem + len(s.body_dilations) * s.kernel * s.body + 1)
+    network = Network(recipe)
     assert multiply_adds(network.step_model()) == steps * stem + after_stride * body
     assert multiply_adds(network.head_model()) == 2 * s.body * s.hidden + 8 * s.hidden

@@ -16,10 +16,13 @@ Floats = NDArray[np.float32]
 class Augment:
     """Applies the settings to one clip after another."""
 
-    def __init__(self, settings: AugmentSettings, *, floor_db: float, bands_hz: Floats) -> None:
+    def __init__(
+        self, settings: AugmentSettings, *, floor_db: float, bands_hz: Floats, frame_seconds: float
+    ) -> None:
         self._s = settings
         self._floor = floor_db
         self._hz = bands_hz
+        self._frame_seconds = frame_seconds
         self._ramp = np.linspace(-0.5, 0.5, bands_hz.size, dtype=np.float32)
         orders = np.arange(1, 5)[:, None]
         self._waves = np.cos(np.pi * orders * (self._ramp + 0.5)).astype(np.float32) / orders
@@ -65,7 +68,7 @@ class Augment:
 
     def _reverberate(self, x: Floats, rng: np.random.Generator) -> Floats:
         # A diffuse tail decays exponentially in power (Polack, 1988).
-        decay = 10.0 ** (-6.0 * 0.01 / rng.uniform(*self._s.reverb_seconds))
+        decay = 10.0 ** (-6.0 * self._frame_seconds / rng.uniform(*self._s.reverb_seconds))
         wet = (1.0 - decay) * 10.0 ** (rng.uniform(-1.0, 0.3))
         power = np.exp2(x * _BELS)
         tail = lfilter([0.0, wet], [1.0, -decay], power, axis=0)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from streamser.analysis.evidence import fading
+from streamser.analysis.hops import HOP, HOP_SECONDS
 from streamser.analysis.mfcc import mel_filters
 from streamser.model.manifest import NormaliserStatistics
 from train.augment import Augment
@@ -23,8 +24,6 @@ from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
 
-FRAMES_PER_SECOND = 100
-STEPS_PER_HOP = 2
 SHORTEST_PREFIX = 6
 """Hops, about half a second."""
 
@@ -37,7 +36,7 @@ class Batch:
     """(clips, frames, n_mfcc), normalised."""
 
     mask: Floats
-    """(clips, views, steps), 1 where a clip still lasts; the first view is all of it."""
+    """(clips, views, hops), 1 where a clip still lasts; the first view is all of it."""
 
     targets: Floats
     """(clips, labels)."""
@@ -47,8 +46,7 @@ class Batch:
 
     def with_beginnings(self, ends: NDArray[np.int_]) -> Batch:
         """Add views of the first so many hops, (clips, views), or of all where that is less."""
-        steps = np.arange(self.mask.shape[-1])
-        beginnings = self.mask[:, :1] * (steps < STEPS_PER_HOP * ends[..., None])
+        beginnings = self.mask[:, :1] * (np.arange(self.mask.shape[-1]) < ends[..., None])
         views = np.concatenate([self.mask, beginnings.astype(np.float32)], axis=1)
         return Batch(self.features, views, self.targets, self.hints)
 
@@ -60,11 +58,11 @@ class Front:
         self._mfcc = recipe.mfcc
         self._keep = fading(recipe.fit.half_life)
         self._prior = np.array(statistics.mean)
-        self._prior_frames = FRAMES_PER_SECOND * statistics.prior_seconds
+        self._prior_frames = HOP / recipe.mfcc.hop * statistics.prior_seconds / HOP_SECONDS
         self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
 
     def __call__(self, log_mel: NDArray[np.floating]) -> Floats:
-        """From (hops, 8, n_mels) decibels to (hops, 8, n_mfcc), as `Normaliser` gives them."""
+        """From (hops, frames, n_mels) decibels to (hops, frames, n_mfcc), as `Normaliser` does."""
         mfcc = to_mfcc(self._mfcc, log_mel)
         hops, frames, _ = mfcc.shape
         sums = self._fading(mfcc.sum(axis=1, dtype=np.float64), self._prior * self._prior_frames)
@@ -91,7 +89,10 @@ class TrainingBatches:
         peaks = mel_filters(settings).argmax(axis=1) * settings.sample_rate / settings.n_fft
         self._floor = 10.0 * np.log10(settings.log_floor)
         self._augment = Augment(
-            recipe.augment, floor_db=self._floor, bands_hz=peaks.astype(np.float32)
+            recipe.augment,
+            floor_db=self._floor,
+            bands_hz=peaks.astype(np.float32),
+            frame_seconds=settings.hop / settings.sample_rate,
         )
         self._noises = [
             i for i, clip in enumerate(examples.clips)
@@ -164,14 +165,14 @@ class TrainingBatches:
 
 
 def pad(clips: Sequence[Floats], targets: Floats, hints: Floats) -> Batch:
-    """Stack (hops, 8, n_mfcc) clips of different lengths."""
+    """Stack (hops, frames, n_mfcc) clips of different lengths."""
     hops = max(len(clip) for clip in clips)
     _, frames, width = clips[0].shape
     features = np.zeros((len(clips), hops, frames, width), dtype=np.float32)
-    mask = np.zeros((len(clips), 1, hops * STEPS_PER_HOP), dtype=np.float32)
+    mask = np.zeros((len(clips), 1, hops), dtype=np.float32)
     for row, clip in enumerate(clips):
         features[row, : len(clip)] = clip
-        mask[row, 0, : len(clip) * STEPS_PER_HOP] = 1.0
+        mask[row, 0, : len(clip)] = 1.0
     return Batch(features.reshape(len(clips), hops * frames, width), mask, targets, hints)
 
 

@@ -27,8 +27,8 @@ def measure_bundle(bundle: Bundle, recipe: Recipe) -> dict[str, Any]:
 
     The milliseconds are one thread's processor time on this machine, gate and features included.
     """
-    parameters = Network(recipe.network, n_labels=len(recipe.labels)).clip_model().count_params()
-    network = Network(recipe.network, n_labels=len(recipe.labels))
+    parameters = Network(recipe).clip_model().count_params()
+    network = Network(recipe)
     hops, answers = 1.0 / HOP_SECONDS, 1.0 / Settings().interval
     encoder, head = multiply_adds(network.step_model()), multiply_adds(network.head_model())
     provenance = bundle.manifest.provenance

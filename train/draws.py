@@ -24,7 +24,7 @@ class Draw:
     """Index into the examples."""
 
     log_mel: LogMel
-    """(hops, 8, n_mels) decibels."""
+    """(hops, frames, n_mels) decibels."""
 
 
 class Draws:

@@ -54,7 +54,7 @@ class FloatStream:
         self._dim = fitted.network.settings.body
 
     def hear(self, hops: Floats) -> Iterator[tuple[dict[str, Floats], Floats]]:
-        """For each of the (8, n_mfcc) hops yield the encoder's inputs and the pool so far."""
+        """For each of the (frames, n_mfcc) hops yield the encoder's inputs and the pool so far."""
         states = [np.zeros((1, *shape), np.float32) for shape in self._shapes]
         pool = RunningPool(dim=self._dim, keep=1.0)
         for hop in hops:
@@ -96,7 +96,7 @@ def export(
     verdict: VerdictSettings,
     provenance: dict[str, Any],
 ) -> Manifest:
-    """Write a bundle into `folder`; `calibration` are normalised (hops, 8, n_mfcc) clips."""
+    """Write a bundle into `folder`; `calibration` are normalised (hops, frames, n_mfcc) clips."""
     stream = FloatStream(fitted)
 
     def encoder_samples() -> Iterator[dict[str, Floats]]:
@@ -199,7 +199,8 @@ def network_shape(fitted: Fitted) -> NetworkShape:
     """Describe the network as the manifest does."""
     network = fitted.network
     return NetworkShape(
-        steps_per_hop=network.encoder.STEPS_PER_HOP,
+        frames_per_hop=network.frames_per_hop,
+        steps_per_hop=network.steps_per_hop,
         embedding_dim=network.settings.body,
         states=tuple(
             StateShape(name=f"state_{i}", shape=(1, *shape))

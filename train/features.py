@@ -58,7 +58,7 @@ class Features:
     """One clip in one rendition."""
 
     log_mel: NDArray[np.float16]
-    """(hops, 8, n_mels) decibels."""
+    """(hops, frames, n_mels) decibels."""
 
     voiced: NDArray[np.bool_]
     """(hops,) what the voice gate lets through; all True where it hears no voice."""
@@ -112,7 +112,7 @@ class Extractor:
         hops = samples.size // HOP
         self._mfcc.reset()
         self._mfcc.push(np.zeros(self._mfcc.context, np.int16))
-        mfcc = self._mfcc.push(samples[: hops * HOP]).reshape(hops, 8, -1)
+        mfcc = self._mfcc.push(samples[: hops * HOP]).reshape(hops, -1, self._to_mel.shape[0])
         voiced = voiced_hops(self._gate, samples)
         speech = bool(voiced.any())
         log_mel = (mfcc @ self._to_mel).astype(np.float16)

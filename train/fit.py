@@ -122,7 +122,7 @@ def load_fitted(recipe: Recipe, folder: Path) -> Fitted:
     """Read what `fit` left, in float32."""
     keras.mixed_precision.set_global_policy("float32")
     statistics = json.loads((folder / "normaliser.json").read_text())
-    network = Network(recipe.network, n_labels=len(recipe.labels))
+    network = Network(recipe)
     model = network.clip_model()
     model.load_weights(folder / WEIGHTS)
     settings = NormaliserStatistics(

@@ -29,7 +29,10 @@ def pooled_statistics(
     """
     keep = fading(Settings().half_life)
     manifest = bundle.manifest
-    normaliser, encoder = Normaliser(manifest.normaliser, keep=keep), Encoder(bundle)
+    normaliser = Normaliser(
+        manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
+    )
+    encoder = Encoder(bundle)
     pool = RunningPool(dim=manifest.network.embedding_dim, keep=keep)
     pooled = np.zeros((len(after) + 1, len(clips), manifest.network.pooled_dim), dtype=np.float32)
     heard = list(enumerate(cache.load(clips)))

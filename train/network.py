@@ -7,13 +7,14 @@ sigmoid instead of a softmax so that running sums stay bounded), and a small den
 
 from __future__ import annotations
 
+import math
+
 import keras
 from keras import KerasTensor, layers, ops
 
+from streamser.analysis.hops import HOP
 from streamser.analysis.pooling import VARIANCE_FLOOR, WEIGHT_FLOOR
-from train.recipe import NetworkSettings
-
-FRAMES_PER_HOP = 8
+from train.recipe import NetworkSettings, Recipe
 
 
 class CausalConv:
@@ -75,19 +76,18 @@ class Shifted(layers.Layer):
 
 
 class Encoder:
-    """MFCC hops in; an embedding and a pooling weight for every 40 ms out."""
-
-    STEPS_PER_HOP = 2
+    """MFCC frames in; an embedding and a pooling weight for every step of the body out."""
 
     def __init__(self, settings: NetworkSettings) -> None:
         self.settings = settings
         s = settings
-        self._stem = CausalConv("stem", s.stem, 5, stride=2)
+        first, second = s.strides
+        self._stem = CausalConv("stem", s.stem, 2 * first + 1, stride=first)
         self._stem_blocks = [
             CausalConv(f"stem_{i}", s.stem, s.kernel, dilation=d)
             for i, d in enumerate(s.stem_dilations)
         ]
-        self._down = CausalConv("down", s.body, 4, stride=2)
+        self._down = CausalConv("down", s.body, 2 * second, stride=second)
         self._body_blocks = [
             CausalConv(f"body_{i}", s.body, s.kernel, dilation=d)
             for i, d in enumerate(s.body_dilations)
@@ -138,19 +138,21 @@ class Encoder:
 class Network:
     """Encoder, pooling and head; builds the Keras models that share their weights."""
 
-    def __init__(self, settings: NetworkSettings, *, n_labels: int) -> None:
-        self.settings = settings
+    def __init__(self, recipe: Recipe) -> None:
+        self.settings = settings = recipe.network
+        self.frames_per_hop = HOP // recipe.mfcc.hop
+        self.steps_per_hop = self.frames_per_hop // math.prod(settings.strides)
         self.encoder = Encoder(settings)
         self._hidden = layers.Dense(settings.hidden, activation="relu", name="hidden")
         self._dropout = layers.Dropout(settings.head_dropout, name="head_dropout")
-        self._logits = layers.Dense(n_labels, name="logits", dtype="float32")
+        self._logits = layers.Dense(len(recipe.labels), name="logits", dtype="float32")
 
     @property
     def pooled_dim(self) -> int:
         return 2 * self.settings.body
 
     def clip_model(self, *, hints: int = 0) -> keras.Model:
-        """`features` (clips, frames, n_mfcc), `mask` (clips, views, steps) to `logits`, to train.
+        """`features` (clips, frames, n_mfcc), `mask` (clips, views, hops) to `logits`, to train.
 
         A view is a stretch of the clip that is judged by itself: `logits` (clips, views, labels).
         With `hints` a second output guesses so many numbers from the first view, (clips, hints).
@@ -159,7 +161,8 @@ class Network:
         mask = keras.Input((None, None), name="mask")
         rows = layers.Reshape((1, -1, self.settings.n_mfcc), name="rows")(features)
         embedding, weight = self.encoder.whole(rows)
-        pooled = Pool(name="pool")([embedding[:, 0], weight[:, 0], mask])
+        pool = Pool(steps_per_hop=self.steps_per_hop, name="pool")
+        pooled = pool([embedding[:, 0], weight[:, 0], mask])
         logits = self._head(pooled)
         if hints:
             guess = layers.Dense(hints, name="hints", dtype="float32")(pooled[:, 0])
@@ -168,7 +171,7 @@ class Network:
 
     def step_model(self) -> keras.Model:
         """One hop, batch of 1: `features` and `state_N` to `embedding`, `weight`, `state_N_out`."""
-        shape = (1, FRAMES_PER_HOP, self.settings.n_mfcc)
+        shape = (1, self.frames_per_hop, self.settings.n_mfcc)
         features = keras.Input(shape, batch_size=1, name="features")
         states = [
             keras.Input(shape, batch_size=1, name=f"state_{i}")
@@ -188,12 +191,16 @@ class Network:
         return self._logits(self._dropout(self._hidden(pooled)))
 
 
-@keras.saving.register_keras_serializable(package="streamser")
 class Pool(layers.Layer):
-    """Weighted mean and standard deviation over the steps that each view admits."""
+    """Weighted mean and standard deviation over the steps of the hops that each view admits."""
+
+    def __init__(self, *, steps_per_hop: int, name: str) -> None:
+        super().__init__(name=name)
+        self._steps_per_hop = steps_per_hop
 
     def call(self, inputs):  # type: ignore[no-untyped-def]
         embedding, weight, mask = (ops.cast(x, "float32") for x in inputs)
+        mask = ops.repeat(mask, self._steps_per_hop, axis=-1)
         weight = (weight[:, None, :, 0] + WEIGHT_FLOOR) * mask
         weight = weight / ops.sum(weight, axis=-1, keepdims=True)
         mean = ops.matmul(weight, embedding)

@@ -28,11 +28,14 @@ class NetworkSettings:
 
     n_mfcc: int = 64
     stem: int = 96
-    """Channels after the first convolution, at 20 ms a step."""
+    """Channels after the first convolution."""
 
     stem_dilations: tuple[int, ...] = (1, 2)
     body: int = 128
-    """Channels from the second stride on, at 40 ms a step."""
+    """Channels from the second stride on."""
+
+    strides: tuple[int, int] = (2, 2)
+    """Frames to a step of the stem, steps of the stem to a step of the body."""
 
     body_dilations: tuple[int, ...] = (1, 2, 4, 8)
     kernel: int = 3

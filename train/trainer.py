@@ -33,10 +33,10 @@ class Trainer:
             warmup_steps=warmup,
         )
         self._ema = settings.ema
-        network = Network(recipe.network, n_labels=len(recipe.labels))
+        network = Network(recipe)
         self.model = network.clip_model()
         self._taught = network.clip_model(hints=hints) if hints else self.model
-        self.averaged = Network(recipe.network, n_labels=len(recipe.labels)).clip_model()
+        self.averaged = Network(recipe).clip_model()
         self.averaged.set_weights(self.model.get_weights())
         agreement = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=settings.label_smoothing

@@ -28,7 +28,7 @@ class Encoder:
         self.states = self._fresh
 
     def push(self, frames: Floats) -> tuple[Floats, Floats]:
-        """Take (8, n_mfcc); return embeddings (steps, dim) and weights (steps, 1)."""
+        """Take (frames_per_hop, n_mfcc); return embeddings (steps, dim) and weights (steps, 1)."""
         network = self._network
         network.set(self._features, self._features.quantise(frames))
         for (before, _), state in zip(self._pairs, self.states, strict=True):

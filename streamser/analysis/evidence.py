@@ -39,7 +39,9 @@ class Evidence:
         keep = fading(half_life)
         manifest = bundle.manifest
         self._mfcc = Mfcc(manifest.features)
-        self._normaliser = Normaliser(manifest.normaliser, keep=keep)
+        self._normaliser = Normaliser(
+            manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
+        )
         self._encoder = Encoder(bundle)
         self._pool = RunningPool(dim=manifest.network.embedding_dim, keep=keep)
         self._head = Head(bundle)

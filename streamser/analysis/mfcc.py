@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from streamser.analysis.hops import HOP
 from streamser.model.manifest import Features
 
 Floats = NDArray[np.float32]
@@ -18,12 +19,12 @@ class Mfcc:
     (Davis and Mermelstein, 1980; mel scale and area norm after Slaney's Auditory Toolbox, 1998.)
     """
 
-    BLOCK = 8
-    """Frames computed at once; all working memory is allocated for this many."""
-
     def __init__(self, features: Features) -> None:
         self._features = features
         n_fft, hop = features.n_fft, features.hop
+        self.block = HOP // hop
+        """Frames computed at once; all working memory is allocated for this many."""
+
         # Float32 is exact enough: the error is 2e-7 of the largest coefficient. numpy transforms
         # float32 as such only where it has to scale by 1 / n_fft, so the window is larger by that.
         self._window = (n_fft * _hann(n_fft) / 32768.0).astype(np.float32)
@@ -31,11 +32,11 @@ class Mfcc:
         # From natural logarithms, which are cheaper, to decibels.
         decibels = 10.0 / np.log(10.0) * dct_matrix(features.n_mfcc, features.n_mels)
         self._dct = decibels.T.astype(np.float32)
-        self._samples = np.zeros(n_fft + (self.BLOCK - 1) * hop, dtype=np.float32)
+        self._samples = np.zeros(n_fft + (self.block - 1) * hop, dtype=np.float32)
         self._frames = np.lib.stride_tricks.sliding_window_view(self._samples, n_fft)[::hop]
-        self._windowed = np.empty((self.BLOCK, n_fft), dtype=np.float32)
-        self._power = np.empty((self.BLOCK, n_fft // 2 + 1), dtype=np.float32)
-        self._bands = np.empty((self.BLOCK, features.n_mels), dtype=np.float32)
+        self._windowed = np.empty((self.block, n_fft), dtype=np.float32)
+        self._power = np.empty((self.block, n_fft // 2 + 1), dtype=np.float32)
+        self._bands = np.empty((self.block, features.n_mels), dtype=np.float32)
         self._filled = 0
 
     @property
@@ -52,7 +53,7 @@ class Mfcc:
             self._filled += taken
             samples = samples[taken:]
             count = self._complete()
-            if count == self.BLOCK or (count and not samples.size):
+            if count == self.block or (count and not samples.size):
                 blocks.append(self._transform(count))
         if len(blocks) == 1:
             return blocks[0]

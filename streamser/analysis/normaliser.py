@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from streamser.analysis.hops import HOP_SECONDS
 from streamser.model.manifest import NormaliserStatistics
 
 Floats = NDArray[np.float32]
@@ -17,10 +18,12 @@ class Normaliser:
     that a long monologue follows a change of distance or room.
     """
 
-    def __init__(self, statistics: NormaliserStatistics, *, keep: float) -> None:
+    def __init__(
+        self, statistics: NormaliserStatistics, *, frames_per_hop: int, keep: float
+    ) -> None:
         """`keep` is the share of the past that survives one hop, 0 to 1."""
         self._prior = np.array(statistics.mean, dtype=np.float64)
-        self._prior_frames = 100.0 * statistics.prior_seconds
+        self._prior_frames = statistics.prior_seconds / HOP_SECONDS * frames_per_hop
         self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
         self._keep = keep
         self._sum = np.empty_like(self._prior)
@@ -32,7 +35,7 @@ class Normaliser:
         self._frames = self._prior_frames
 
     def push(self, frames: Floats) -> Floats:
-        """Take the (8, n_mfcc) frames of a hop and return them normalised, in place."""
+        """Take the (frames, n_mfcc) of a hop and return them normalised, in place."""
         self._sum *= self._keep
         self._sum += frames.sum(axis=0, dtype=np.float64)
         self._frames = self._frames * self._keep + len(frames)

@@ -33,8 +33,8 @@ class Features:
     """Hertz."""
 
     n_fft: Literal[512] = 512
-    hop: Literal[160] = 160
-    """Samples."""
+    hop: Literal[160, 320] = 160
+    """Samples from one frame to the next."""
 
     n_mels: int
     n_mfcc: int
@@ -95,7 +95,7 @@ class StateShape:
 class NetworkShape:
     """What goes through encoder, pooling and head."""
 
-    frames_per_hop: Literal[8] = 8
+    frames_per_hop: Literal[4, 8] = 8
     steps_per_hop: int
     """Embeddings that a hop yields."""
 
@@ -107,7 +107,10 @@ class NetworkShape:
     pooled_dim: int
 
     def __post_init__(self) -> None:
-        _require(1 <= self.steps_per_hop <= self.frames_per_hop, "steps_per_hop has to be in 1..8")
+        _require(
+            1 <= self.steps_per_hop <= self.frames_per_hop,
+            f"steps_per_hop has to be in 1..{self.frames_per_hop}",
+        )
         _require(self.embedding_dim >= 1, "embedding_dim has to be positive")
         _require(self.pooled_dim == 2 * self.embedding_dim, "pooled_dim is not 2 embedding_dim")
         names = [state.name for state in self.states]
@@ -194,6 +197,8 @@ class Manifest:
             raise ValueError("created is not an ISO 8601 date") from None
         _require(len(set(self.labels)) == len(self.labels) >= 2, "labels have to be 2 or more")
         _require(all(self.labels), "labels have to be non-empty")
+        samples = self.network.frames_per_hop * self.features.hop
+        _require(samples == 1280, "network.frames_per_hop times features.hop has to be 1280")
         n_mfcc = self.features.n_mfcc
         for which in ("mean", "scale"):
             length = len(getattr(self.normaliser, which))
