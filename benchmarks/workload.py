@@ -113,7 +113,7 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
     frames_per_hop = manifest.network.frames_per_hop
     normaliser = Normaliser(manifest.normaliser, frames_per_hop=frames_per_hop, keep=1.0)
     encoder = Encoder(bundle)
-    pool, head = RunningPool(dim=manifest.network.embedding_dim, keep=1.0), Head(bundle)
+    pool, head = RunningPool(manifest.network, keep=1.0), Head(bundle)
     verdict = Verdict(manifest.labels, manifest.verdict, interval=settings.interval)
     session = Session(started=datetime.now(UTC))
     mfcc.push(np.zeros(mfcc.context, np.int16))

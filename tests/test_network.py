@@ -121,7 +121,7 @@ def exported(
 def test_int8_is_near_to_float(exported: Path, fitted: Fitted, hops: Floats) -> None:
     bundle = load(exported)
     encoder, head = Encoder(bundle), Head(bundle)
-    pool = RunningPool(dim=bundle.manifest.network.embedding_dim, keep=1.0)
+    pool = RunningPool(bundle.manifest.network, keep=1.0)
     for hop in hops:
         pool.push(*encoder.push(hop))
     *_, (_, expected) = FloatStream(fitted).hear(hops)

@@ -223,7 +223,7 @@ def test_cached_features_are_what_the_live_path_hears() -> None:
         manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
     )
     encoder = Encoder(bundle)
-    pool = RunningPool(dim=manifest.network.embedding_dim, keep=keep)
+    pool = RunningPool(manifest.network, keep=keep)
     for frames in to_mfcc(manifest.features, features.log_mel[features.voiced]):
         pool.push(*encoder.push(normaliser.push(frames)))
     logits = Head(bundle).logits(pool.pooled())

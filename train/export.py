@@ -51,12 +51,12 @@ class FloatStream:
         self._run_step = tf.function(self._step)
         self._run_head = tf.function(self._head)
         self._shapes = fitted.network.encoder.state_shapes()
-        self._dim = fitted.network.settings.body
+        self._network_shape = network_shape(fitted)
 
     def hear(self, hops: Floats) -> Iterator[tuple[dict[str, Floats], Floats]]:
         """For each of the (frames, n_mfcc) hops yield the encoder's inputs and the pool so far."""
         states = [np.zeros((1, *shape), np.float32) for shape in self._shapes]
-        pool = RunningPool(dim=self._dim, keep=1.0)
+        pool = RunningPool(self._network_shape, keep=1.0)
         for hop in hops:
             inputs = {"features": hop[None, None]}
             inputs |= {f"state_{i}": state for i, state in enumerate(states)}

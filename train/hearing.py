@@ -33,7 +33,7 @@ def pooled_statistics(
         manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
     )
     encoder = Encoder(bundle)
-    pool = RunningPool(dim=manifest.network.embedding_dim, keep=keep)
+    pool = RunningPool(manifest.network, keep=keep)
     pooled = np.zeros((len(after) + 1, len(clips), manifest.network.pooled_dim), dtype=np.float32)
     heard = list(enumerate(cache.load(clips)))
     for row, features in track(heard, "hearing", transient=True):

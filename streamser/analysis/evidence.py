@@ -43,7 +43,7 @@ class Evidence:
             manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
         )
         self._encoder = Encoder(bundle)
-        self._pool = RunningPool(dim=manifest.network.embedding_dim, keep=keep)
+        self._pool = RunningPool(manifest.network, keep=keep)
         self._head = Head(bundle)
         self._shift = shift(bundle, profile)
         self.context = self._mfcc.context

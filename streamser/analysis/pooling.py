@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from streamser.model.manifest import NetworkShape
+
 Floats = NDArray[np.float32]
 
 WEIGHT_FLOOR = 1e-6
@@ -18,11 +20,15 @@ class RunningPool:
     sums need no maximum. The past fades by `keep` each hop.
     """
 
-    def __init__(self, *, dim: int, keep: float) -> None:
-        self._dim = dim
+    def __init__(self, shape: NetworkShape, *, keep: float) -> None:
+        self._dim = dim = shape.embedding_dim
         self._keep = keep
         self.sums = np.zeros(1 + 2 * dim)
         """Total weight, weighted sum, weighted sum of squares; float64."""
+
+        self._moments = np.ones((shape.steps_per_hop, self.sums.size))
+        self._values = self._moments[:, 1 : 1 + dim]
+        self._squares = self._moments[:, 1 + dim :]
 
     def reset(self) -> None:
         """Forget everything."""
@@ -31,11 +37,10 @@ class RunningPool:
     def push(self, embedding: Floats, weight: Floats) -> None:
         """Add the (steps, dim) embeddings of a hop with their (steps, 1) weights."""
         weights = [max(each, 0.0) + WEIGHT_FLOOR for each in weight[:, 0].tolist()]
-        values = embedding.astype(np.float64)
+        self._values[:] = embedding
+        np.square(self._values, out=self._squares)
         self.sums *= self._keep
-        self.sums[0] += sum(weights)
-        self.sums[1 : 1 + self._dim] += np.dot(weights, values)
-        self.sums[1 + self._dim :] += np.dot(weights, values * values)
+        self.sums += np.dot(weights, self._moments)
 
     def pooled(self) -> Floats:
         """Return means and standard deviations, (2 * dim,) float32."""

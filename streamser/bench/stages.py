@@ -78,7 +78,7 @@ def measure_stages(bundle: Bundle, hops: Iterable[NDArray[np.int16]]) -> list[St
         manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
     )
     encoder = Encoder(bundle)
-    pool, head = RunningPool(dim=manifest.network.embedding_dim, keep=keep), Head(bundle)
+    pool, head = RunningPool(manifest.network, keep=keep), Head(bundle)
     verdict = Verdict(manifest.labels, manifest.verdict, interval=settings.interval)
     session = Session()
     mfcc.push(np.zeros(mfcc.context, np.int16))
