@@ -16,9 +16,6 @@ from streamser.model.manifest import ENCODER
 
 Floats = NDArray[np.float32]
 
-BLOCK = HOP // 2
-"""Samples that a microphone delivers at once, 40 ms."""
-
 
 def peers(speech: Samples) -> list[Peer]:
     """Return the streaming way first, which all others are compared with."""
@@ -27,9 +24,7 @@ def peers(speech: Samples) -> list[Peer]:
     hops, answers, librosas, features = (Player(speech) for _ in range(4))
 
     def streaming() -> None:
-        hop = hops.next(HOP)
-        analyzer.push(hop[:BLOCK])
-        analyzer.push(hop[BLOCK:])
+        analyzer.push(hops.next(HOP))
 
     def whole() -> None:
         window = answers.window(ANSWER, WINDOW)
@@ -72,7 +67,8 @@ class Window:
         self._states = [(before.index, before.zeros()) for before, _ in bundle.states]
         self._features = bundle.encoder.inputs["features"]
         self._network = Interpreter(model_path=str(bundle.path / ENCODER), num_threads=1)
-        shape = [1, 1, WINDOW // 160, bundle.manifest.features.n_mfcc]
+        frames = WINDOW // bundle.manifest.features.hop
+        shape = [1, 1, frames, bundle.manifest.features.n_mfcc]
         self._network.resize_tensor_input(self._features.index, shape)
         self._network.allocate_tensors()
 
