@@ -203,6 +203,10 @@ def test_state_that_changes_its_scale_is_refused(monkeypatch: pytest.MonkeyPatch
         (lambda v: v.update(labels="happy"), "labels has to be a list"),
         (lambda v: v.update(labels=["happy", 1]), "labels[1] has to be text"),
         (lambda v: v["features"].update(hop=161), "features.hop has to be 160"),
+        (
+            lambda v: v["features"].update(hop=480 - v["features"]["hop"]),
+            "network.frames_per_hop times features.hop has to be 1280",
+        ),
         (lambda v: v["features"].update(htk=True), "features.htk has to be false"),
         (lambda v: v["features"].update(htk=0), "features.htk has to be false"),
         (lambda v: v["features"].update(fmax=9000), "fmin and fmax have to rise"),

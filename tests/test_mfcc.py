@@ -13,7 +13,7 @@ from streamser.model.manifest import Features
 
 librosa = pytest.importorskip("librosa")
 
-WIDE = Features(n_mels=64, n_mfcc=64, fmin=40.0, fmax=7600.0, log_floor=1e-8)
+WIDE = Features(hop=320, n_mels=64, n_mfcc=64, fmin=40.0, fmax=7600.0, log_floor=1e-8)
 NARROW = Features(n_mels=40, n_mfcc=13, fmin=20.0, fmax=8000.0, log_floor=1e-10)
 
 
