@@ -8,7 +8,6 @@ what the counters cut at. It writes a JSON object of the parts, in order: what e
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -122,7 +121,7 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
     embedded = encoder.push(normaliser.push(frames.copy()))
     pool.push(*embedded)
     logits = head.logits(pool.pooled())
-    judged = dataclasses.asdict(verdict.push(logits, 2.0))
+    judged = verdict.push(logits, 2.0)._asdict()
 
     def through(hop: Samples) -> None:
         ring.write(hop)

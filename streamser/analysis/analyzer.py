@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,9 @@ from streamser.analysis.evidence import Evidence
 from streamser.analysis.hops import HOP, HOP_SECONDS, SAMPLE_RATE, Hops
 from streamser.analysis.profile import Profile
 from streamser.analysis.settings import Settings
-from streamser.analysis.verdict import WARM_UP, Judgement, Verdict
+from streamser.analysis.verdict import WARM_UP, Verdict
 from streamser.analysis.voice import VoiceGate
-from streamser.events import Emotion, Event, Session, SpeechStarted, Stamp, Status, Utterance
+from streamser.events import Emotion, Event, Session, SpeechStarted, Stamp, Utterance
 from streamser.model.bundle import Bundle, load
 
 
@@ -139,7 +138,7 @@ class Analyzer:
         if self._voiced >= self._due:
             self._due = self._voiced + self._interval
             judgement = self._verdict.push(self._evidence.logits(), self.speech_seconds)
-            events.append(Emotion(**self._place(judgement)))
+            events.append(Emotion(**self._place(), **judgement._asdict()))
 
     def _started(self) -> Event:
         context, heard = self._hops.back(self._gate.onset_hops)
@@ -159,30 +158,18 @@ class Analyzer:
     def _ended(self) -> Event:
         self._evidence.rewind()
         judgement = self._verdict.finish(self._evidence.logits(), self.speech_seconds)
-        return Utterance(**self._place(judgement), speech_seconds=self.speech_seconds)
+        return Utterance(**self._place(), **judgement._asdict(), speech_seconds=self.speech_seconds)
 
-    def _place(self, judgement: Judgement) -> _Placed:
+    def _place(self) -> _Place:
         return {
             **self._session.next(self._clock / SAMPLE_RATE),
             "utterance": self._utterance,
             "start": self._start / SAMPLE_RATE,
             "end": self._end / SAMPLE_RATE,
-            "status": judgement.status,
-            "label": judgement.label,
-            "confidence": judgement.confidence,
-            "scores": judgement.scores,
-            "valence": judgement.valence,
-            "arousal": judgement.arousal,
         }
 
 
-class _Placed(Stamp):
+class _Place(Stamp):
     utterance: int
     start: float
     end: float
-    status: Status
-    label: str | None
-    confidence: float
-    scores: Mapping[str, float]
-    valence: float
-    arousal: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,8 @@ MARGIN = 0.08
 """By how much another label must be likelier before the label changes within an utterance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict without its place in time."""
+class Judgement(NamedTuple):
+    """A verdict without its place in time; its fields are an event's."""
 
     status: Status
     label: str | None

@@ -72,13 +72,8 @@ class WholeAnalyzer:
             utterance=0,
             start=start,
             end=end,
-            status=judgement.status,
-            label=judgement.label,
-            confidence=judgement.confidence,
-            scores=judgement.scores,
-            valence=judgement.valence,
-            arousal=judgement.arousal,
             speech_seconds=speech_seconds,
+            **judgement._asdict(),
         )
 
 

@@ -107,19 +107,8 @@ def _through(ring: RingBuffer, hop: NDArray[np.int16]) -> None:
 
 
 def _written(session: Session, judgement: Judgement, t: float) -> str:
-    event = Emotion(
-        t=t,
-        utterance=0,
-        start=0.0,
-        end=t,
-        status=judgement.status,
-        label=judgement.label,
-        confidence=judgement.confidence,
-        scores=judgement.scores,
-        valence=judgement.valence,
-        arousal=judgement.arousal,
-    )
-    return to_json(session.stamp(event))
+    event = Emotion(**session.next(t), utterance=0, start=0.0, end=t, **judgement._asdict())
+    return to_json(event)
 
 
 def _summarise(seconds: dict[str, list[float]]) -> list[Stage]:
