@@ -6,20 +6,20 @@ import functools
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from rich.progress import track
 
 from streamser.analysis.mfcc import Mfcc, dct_matrix
 from streamser.analysis.voice import HOP, GateSettings, VoiceGate
 from streamser.audio.recording import read_recording
 from streamser.audio.source import SAMPLE_RATE
 from streamser.model.manifest import Features as MfccFeatures
+from train.clip_cache import Arrays, ClipCache
 from train.corpora.clip import Clip
 from train.rooms import in_room, room_of
 
@@ -68,34 +68,23 @@ class Features:
 
 
 class FeatureCache:
-    """Reads and writes features, one file per corpus and rendition, so that it can be resumed."""
+    """The features of clips, one file per corpus and rendition."""
 
     def __init__(self, folder: Path, *, mfcc: MfccFeatures, gate: GateSettings) -> None:
         self._mfcc, self._gate = mfcc, gate
         described = json.dumps([asdict(mfcc), asdict(gate)], sort_keys=True)
         self.folder = folder / hashlib.sha256(described.encode()).hexdigest()[:12]
+        self._cache = ClipCache(self.folder, pack=_pack, unpack=_unpack)
 
     def load(self, clips: Sequence[Clip], rendition: Rendition = PLAIN) -> list[Features]:
         """Return the features of `clips` in their order; those not cached yet are computed."""
-        found: dict[tuple[str, str], Features] = {}
-        for corpus in sorted({clip.corpus for clip in clips}):
-            mine = [clip for clip in clips if clip.corpus == corpus]
-            found |= self._load_corpus(corpus, mine, rendition)
-        return [found[clip.corpus, clip.name] for clip in clips]
 
-    def _load_corpus(
-        self, corpus: str, clips: Sequence[Clip], rendition: Rendition
-    ) -> dict[tuple[str, str], Features]:
-        path = self.folder / f"{corpus}-{rendition.name}.npz"
-        cached = dict(_read(path, corpus)) if path.exists() else {}
-        missing = [clip for clip in clips if (corpus, clip.name) not in cached]
-        if missing:
+        def prepare() -> Callable[[Clip], Features]:
             extract = Extractor(mfcc=self._mfcc, gate=self._gate)
-            for clip in track(missing, f"features of {corpus} ({rendition.name})"):
-                cached[corpus, clip.name] = extract(rendition(clip))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, cached)
-        return cached
+            return lambda clip: extract(rendition(clip))
+
+        title = f"features of {{}} ({rendition.name})"
+        return self._cache.load(clips, prepare, title=title, suffix=f"-{rendition.name}")
 
 
 class Extractor:
@@ -152,23 +141,19 @@ def read_samples(path: Path) -> NDArray[np.int16]:
     return np.concatenate(list(read_recording(path)))
 
 
-def _write(path: Path, features: dict[tuple[str, str], Features]) -> None:
-    partial = path.with_suffix(".partial.npz")
-    np.savez(
-        partial,
-        names=np.array([name for _, name in features]),
-        hops=np.array([f.voiced.size for f in features.values()]),
-        speech=np.array([f.speech for f in features.values()]),
-        voiced=np.concatenate([f.voiced for f in features.values()]),
-        log_mel=np.concatenate([f.log_mel for f in features.values()]),
-    )
-    partial.rename(path)
+def _pack(features: list[Features]) -> Arrays:
+    return {
+        "hops": np.array([f.voiced.size for f in features]),
+        "speech": np.array([f.speech for f in features]),
+        "voiced": np.concatenate([f.voiced for f in features]),
+        "log_mel": np.concatenate([f.log_mel for f in features]),
+    }
 
 
-def _read(path: Path, corpus: str) -> Iterator[tuple[tuple[str, str], Features]]:
-    with np.load(path) as stored:
-        names, hops, speech = stored["names"], stored["hops"], stored["speech"]
-        voiced, log_mel = stored["voiced"], stored["log_mel"]
-    ends = np.cumsum(hops)
-    for name, start, end, spoken in zip(names, ends - hops, ends, speech, strict=True):
-        yield (corpus, str(name)), Features(log_mel[start:end], voiced[start:end], bool(spoken))
+def _unpack(arrays: Arrays) -> list[Features]:
+    log_mel, voiced = arrays["log_mel"], arrays["voiced"]
+    ends = np.cumsum(arrays["hops"])
+    return [
+        Features(log_mel[end - hops : end], voiced[end - hops : end], bool(spoken))
+        for end, hops, spoken in zip(ends, arrays["hops"], arrays["speech"], strict=True)
+    ]

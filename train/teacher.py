@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -22,6 +22,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
 from streamser.audio.source import SAMPLE_RATE
+from train.clip_cache import ClipCache
 from train.corpora.clip import EMOTIONS, Clip
 from train.examples import Examples
 from train.experiment import Experiment
@@ -94,36 +95,24 @@ def _with_layers(weights: Path):  # type: ignore[no-untyped-def]
 
 
 class EncodingCache:
-    """Reads and writes what the encoder makes of clips, one file per corpus."""
+    """What the encoder makes of clips, one file per corpus."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "moonshine-tiny"
+        self._cache = ClipCache[NDArray[np.float16]](
+            folder / "moonshine-tiny",
+            pack=lambda rows: {"encodings": np.array(rows)},
+            unpack=lambda arrays: list(arrays["encodings"]),
+        )
 
     def load(self, clips: Sequence[Clip]) -> Floats:
         """Return (clips, 2304), in their order; those not cached yet are computed."""
-        found: dict[tuple[str, str], Floats] = {}
-        for corpus in sorted({clip.corpus for clip in clips}):
-            found |= self._load_corpus(corpus, [clip for clip in clips if clip.corpus == corpus])
-        return np.array([found[clip.corpus, clip.name] for clip in clips], np.float32)
 
-    def _load_corpus(self, corpus: str, clips: Sequence[Clip]) -> dict[tuple[str, str], Floats]:
-        path = self.folder / f"{corpus}.npz"
-        cached: dict[tuple[str, str], Floats] = {}
-        if path.exists():
-            with np.load(path) as kept:
-                cached = {
-                    (corpus, str(name)): row
-                    for name, row in zip(kept["names"], kept["encodings"], strict=True)
-                }
-        missing = [clip for clip in clips if (corpus, clip.name) not in cached]
-        if missing:
+        def prepare() -> Callable[[Clip], NDArray[np.float16]]:
             encoder = Encoder()
-            for clip in track(missing, f"the teacher hears {corpus}"):
-                cached[corpus, clip.name] = encoder(read_samples(clip.path)).astype(np.float16)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            names = [name for _, name in cached]
-            np.savez(path, names=names, encodings=np.array(list(cached.values())))
-        return cached
+            return lambda clip: encoder(read_samples(clip.path)).astype(np.float16)
+
+        rows = self._cache.load(clips, prepare, title="the teacher hears {}")
+        return np.array(rows, np.float32)
 
 
 def hints(encodings: Floats) -> Floats:
