@@ -72,7 +72,7 @@ def test_networks_compute() -> None:
     bundle = load()
     manifest, encoder = bundle.manifest, bundle.encoder
     features = encoder.inputs["features"]
-    assert features.shape == (1, 1, 8, manifest.features.n_mfcc)
+    assert features.shape == (1, 1, manifest.network.frames_per_hop, manifest.features.n_mfcc)
     outputs = []
     for _ in range(2):  # the same states give the same outputs, whatever was computed before
         encoder.set(features, features.quantise(np.ones(features.shape, np.float32)))

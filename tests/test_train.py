@@ -98,7 +98,7 @@ def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
     experiment.write("fit.json", {"parameters": 1})
 
     folder = tmp_path / "models" / experiment.recipe.name
-    manifest = export_run(experiment, folder=folder, version="0.0.1", licence="none", clips=8)
+    manifest = export_run(experiment, folder=folder, version="0.0.1", licence="none", voices=8)
     assert manifest.provenance["split_sha256"] == experiment.split.hash
     bundle = load(folder)
     figures = agreement(bundle, experiment) | trust(bundle, experiment)
