@@ -109,8 +109,7 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
     settings, manifest = Settings(), bundle.manifest
     ring, cutter = RingBuffer(2 * SAMPLE_RATE), Hops(lookback=settings.gate.lookback, context=0)
     gate, mfcc = VoiceGate(settings.gate), Mfcc(manifest.features)
-    frames_per_hop = manifest.network.frames_per_hop
-    normaliser = Normaliser(manifest.normaliser, frames_per_hop=frames_per_hop, keep=1.0)
+    normaliser = Normaliser(manifest.normaliser, manifest.features, keep=1.0)
     encoder = Encoder(bundle)
     pool, head = RunningPool(manifest.network, keep=1.0), Head(bundle)
     verdict = Verdict(manifest.labels, manifest.verdict, interval=settings.interval)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from train.fit import Fitted
 from train.multiply_adds import multiply_adds
 from train.network import Network
 from train.optimiser import Muon
-from train.recipe import Recipe, load_recipe
+from train.recipe import Recipe, RecipeError, load_recipe
 
 Floats = NDArray[np.float32]
 HOPS = 23
@@ -197,6 +198,14 @@ def test_a_convolution_moves_as_far_in_every_direction() -> None:
     assert moved.max() < 2 * moved.min()
     given = np.linalg.svd(gradient, compute_uv=False)
     assert given.max() > 50 * given.min()
+
+
+@pytest.mark.parametrize("strides", [(1, 8), (3, 1)])
+def test_a_hop_is_a_whole_number_of_steps(strides: tuple[int, int]) -> None:
+    recipe = load_recipe("streamser-research")
+    wrong = replace(recipe, network=replace(recipe.network, strides=strides))
+    with pytest.raises(RecipeError, match="has to divide the frames of a hop, 4"):
+        Network(wrong)
 
 
 def test_the_multiply_adds_of_a_hop_are_those_of_its_kernels() -> None:

@@ -25,7 +25,6 @@ from corpora import ROOT, needs_corpora
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.evidence import fading
 from streamser.analysis.head import Head
-from streamser.analysis.hops import HOP
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
 from streamser.analysis.settings import Settings
@@ -123,9 +122,7 @@ def test_a_clip_at_once_is_normalised_as_hop_by_hop(experiment: Experiment) -> N
     train = Examples(experiment.split.train, recipe, cache=experiment.cache)
     statistics = normaliser_statistics(train, recipe)
     log_mel = train.features[0][0].log_mel
-    live = Normaliser(
-        statistics, frames_per_hop=HOP // recipe.mfcc.hop, keep=fading(recipe.fit.half_life)
-    )
+    live = Normaliser(statistics, recipe.mfcc, keep=fading(recipe.fit.half_life))
     hops = np.array([live.push(hop) for hop in to_mfcc(recipe.mfcc, log_mel)])
     np.testing.assert_allclose(Front(recipe, statistics)(log_mel), hops, rtol=1e-6, atol=1e-6)
 
@@ -219,9 +216,7 @@ def test_cached_features_are_what_the_live_path_hears() -> None:
     samples = np.concatenate(list(read_recording(demo_clip())))[: 16_000 * 6]
     features = Extractor(mfcc=manifest.features, gate=Settings().gate)(samples)
     keep = fading(Settings().half_life)
-    normaliser = Normaliser(
-        manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
-    )
+    normaliser = Normaliser(manifest.normaliser, manifest.features, keep=keep)
     encoder = Encoder(bundle)
     pool = RunningPool(manifest.network, keep=keep)
     for frames in to_mfcc(manifest.features, features.log_mel[features.voiced]):

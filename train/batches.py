@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from streamser.analysis.evidence import fading
-from streamser.analysis.hops import HOP, HOP_SECONDS
 from streamser.analysis.mfcc import mel_filters
 from streamser.model.manifest import NormaliserStatistics
 from train.augment import Augment
@@ -58,7 +57,7 @@ class Front:
         self._mfcc = recipe.mfcc
         self._keep = fading(recipe.fit.half_life)
         self._prior = np.array(statistics.mean)
-        self._prior_frames = HOP / recipe.mfcc.hop * statistics.prior_seconds / HOP_SECONDS
+        self._prior_frames = statistics.prior_seconds * recipe.mfcc.frames_per_second
         self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
 
     def __call__(self, log_mel: NDArray[np.floating]) -> Floats:
@@ -92,7 +91,7 @@ class TrainingBatches:
             recipe.augment,
             floor_db=self._floor,
             bands_hz=peaks.astype(np.float32),
-            frame_seconds=settings.hop / settings.sample_rate,
+            frame_seconds=1.0 / settings.frames_per_second,
         )
         self._noises = [
             i for i, clip in enumerate(examples.clips)

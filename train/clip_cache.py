@@ -27,7 +27,7 @@ class ClipCache(Generic[T]):
         unpack: Callable[[Arrays], list[T]],
     ) -> None:
         """`pack` turns what belongs to some clips into arrays, `unpack` takes it out again."""
-        self.folder = folder
+        self._folder = folder
         self._pack, self._unpack = pack, unpack
 
     def load(
@@ -44,7 +44,7 @@ class ClipCache(Generic[T]):
         """
         found: dict[tuple[str, str], T] = {}
         for corpus in sorted({clip.corpus for clip in clips}):
-            path = self.folder / f"{corpus}{suffix}.npz"
+            path = self._folder / f"{corpus}{suffix}.npz"
             kept = self._read(path) if path.exists() else {}
             missing = [c for c in clips if c.corpus == corpus and c.name not in kept]
             if missing:

@@ -29,9 +29,7 @@ def pooled_statistics(
     """
     keep = fading(Settings().half_life)
     manifest = bundle.manifest
-    normaliser = Normaliser(
-        manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
-    )
+    normaliser = Normaliser(manifest.normaliser, manifest.features, keep=keep)
     encoder = Encoder(bundle)
     pool = RunningPool(manifest.network, keep=keep)
     pooled = np.zeros((len(after) + 1, len(clips), manifest.network.pooled_dim), dtype=np.float32)

@@ -14,7 +14,7 @@ from keras import KerasTensor, layers, ops
 
 from streamser.analysis.hops import HOP
 from streamser.analysis.pooling import VARIANCE_FLOOR, WEIGHT_FLOOR
-from train.recipe import NetworkSettings, Recipe
+from train.recipe import NetworkSettings, Recipe, RecipeError
 
 
 class CausalConv:
@@ -139,9 +139,16 @@ class Network:
     """Encoder, pooling and head; builds the Keras models that share their weights."""
 
     def __init__(self, recipe: Recipe) -> None:
+        """Raises RecipeError where a hop is no whole number of steps."""
         self.settings = settings = recipe.network
         self.frames_per_hop = HOP // recipe.mfcc.hop
-        self.steps_per_hop = self.frames_per_hop // math.prod(settings.strides)
+        stride = math.prod(settings.strides)
+        if self.frames_per_hop % stride:
+            raise RecipeError(
+                "network.strides: their product has to divide the frames of a hop,"
+                f" {self.frames_per_hop}, and is {stride}"
+            )
+        self.steps_per_hop = self.frames_per_hop // stride
         self.encoder = Encoder(settings)
         self._hidden = layers.Dense(settings.hidden, activation="relu", name="hidden")
         self._dropout = layers.Dropout(settings.head_dropout, name="head_dropout")

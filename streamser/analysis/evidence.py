@@ -39,9 +39,7 @@ class Evidence:
         keep = fading(half_life)
         manifest = bundle.manifest
         self._mfcc = Mfcc(manifest.features)
-        self._normaliser = Normaliser(
-            manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
-        )
+        self._normaliser = Normaliser(manifest.normaliser, manifest.features, keep=keep)
         self._encoder = Encoder(bundle)
         self._pool = RunningPool(manifest.network, keep=keep)
         self._head = Head(bundle)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamser.analysis.hops import HOP_SECONDS
-from streamser.model.manifest import NormaliserStatistics
+from streamser.model.manifest import Features, NormaliserStatistics
 
 Floats = NDArray[np.float32]
 
@@ -19,11 +18,14 @@ class Normaliser:
     """
 
     def __init__(
-        self, statistics: NormaliserStatistics, *, frames_per_hop: int, keep: float
+        self, statistics: NormaliserStatistics, features: Features, *, keep: float
     ) -> None:
-        """`keep` is the share of the past that survives one hop, 0 to 1."""
+        """`statistics` are of the frames that `features` describes.
+
+        `keep` is the share of the past that survives one hop, 0 to 1.
+        """
         self._prior = np.array(statistics.mean, dtype=np.float64)
-        self._prior_frames = statistics.prior_seconds / HOP_SECONDS * frames_per_hop
+        self._prior_frames = statistics.prior_seconds * features.frames_per_second
         self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
         self._keep = keep
         self._sum = np.empty_like(self._prior)

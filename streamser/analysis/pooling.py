@@ -21,6 +21,7 @@ class RunningPool:
     """
 
     def __init__(self, shape: NetworkShape, *, keep: float) -> None:
+        """`shape` tells how many embeddings a hop has, and how long they are."""
         self._dim = dim = shape.embedding_dim
         self._keep = keep
         self.sums = np.zeros(1 + 2 * dim)

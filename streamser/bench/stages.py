@@ -74,9 +74,7 @@ def measure_stages(bundle: Bundle, hops: Iterable[NDArray[np.int16]]) -> list[St
     keep = fading(settings.half_life)
     ring, resampler = RingBuffer(32_000), Resampler(NATIVE_RATE)
     gate, mfcc = VoiceGate(settings.gate), Mfcc(manifest.features)
-    normaliser = Normaliser(
-        manifest.normaliser, frames_per_hop=manifest.network.frames_per_hop, keep=keep
-    )
+    normaliser = Normaliser(manifest.normaliser, manifest.features, keep=keep)
     encoder = Encoder(bundle)
     pool, head = RunningPool(manifest.network, keep=keep), Head(bundle)
     verdict = Verdict(manifest.labels, manifest.verdict, interval=settings.interval)

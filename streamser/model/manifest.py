@@ -59,6 +59,11 @@ class Features:
         )
         _require(self.log_floor > 0, "log_floor has to be positive")
 
+    @property
+    def frames_per_second(self) -> float:
+        """How often a frame comes."""
+        return self.sample_rate / self.hop
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormaliserStatistics:
