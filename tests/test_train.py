@@ -37,7 +37,7 @@ from train.batches import Batch, Front, TrainingBatches
 from train.corpora import EMOTIONS, ravdess
 from train.draws import Draws
 from train.evaluation import agreement, trust
-from train.examples import Examples
+from train.examples import Examples, renditions
 from train.experiment import Experiment, prepare
 from train.export import export_run
 from train.features import Extractor, to_mfcc
@@ -176,9 +176,40 @@ def test_the_teacher_hears_how_and_not_how_loud() -> None:
     speech = np.concatenate(list(read_recording(demo_clip())))[: 4 * 16_000]
     encoder = teacher.Encoder()
     loud, soft = encoder(speech), encoder((speech // 4).astype(np.int16))
-    assert loud.shape == (2304,)
-    assert np.corrcoef(loud, soft)[0, 1] > 0.999
-    assert np.isfinite(encoder(np.zeros(100, np.int16))).all()
+    assert loud.whole.shape == (2304,)
+    assert loud.hops.shape == (50, 576)
+    assert np.corrcoef(loud.whole, soft.whole)[0, 1] > 0.999
+    assert np.isfinite(encoder(np.zeros(100, np.int16)).hops).all()
+
+
+def test_a_hop_of_the_teacher_is_that_hop_of_the_clip() -> None:
+    pytest.importorskip("moonshine_voice")
+    samples = np.zeros(40 * 1280, np.int16)
+    samples[24 * 1280 : 25 * 1280] = np.random.default_rng(0).normal(0, 3000, 1280)
+    hops = teacher.Encoder()(samples).hops.astype(np.float32)
+    assert np.abs(hops - np.median(hops, axis=0)).sum(axis=1).argmax() == 24
+
+
+def test_hints_go_with_their_hops(experiment: Experiment) -> None:
+    """At every speed, in stretches cut and joined: here a hint is its place, clip and hop.
+
+    It comes a hop later, so the first two are the same.
+    """
+    recipe = experiment.recipe
+    recipe = dataclasses.replace(recipe, augment=dataclasses.replace(recipe.augment, paste=0.5))
+    train = Examples(
+        experiment.split.train, recipe, cache=experiment.cache, renditions=renditions(recipe)
+    )
+    places: dict[bytes, set[float]] = defaultdict(set)
+    for rendition, speed in zip(train.features, (0.9, 1.0, 1.1), strict=True):
+        for i, features in enumerate(rendition):
+            for hop, log_mel in enumerate(features.log_mel):
+                places[log_mel.tobytes()].add(1000 * i + max(0, hop - 1) * speed)
+    hops = [len(features.log_mel) for features in train.features[1]]
+    train.hints = [1000 * i + np.arange(n)[:, None] for i, n in enumerate(hops)]
+    for draw in itertools.chain(*Draws(train, recipe)(np.random.default_rng(0))):
+        for log_mel, hint in zip(draw.heard.log_mel, draw.heard.hints[:, 0], strict=True):
+            assert min(abs(place - hint) for place in places[log_mel.tobytes()]) <= 1
 
 
 def test_joined_clips_are_of_one_voice(experiment: Experiment) -> None:
@@ -194,8 +225,8 @@ def test_joined_clips_are_of_one_voice(experiment: Experiment) -> None:
     for draw in itertools.chain(*Draws(train, recipe)(np.random.default_rng(0))):
         clip = train.clips[draw.clip]
         own = {hop.tobytes() for hop in train.features[0][draw.clip].log_mel}
-        assert all(clip.speaker in voices[hop.tobytes()] for hop in draw.log_mel)
-        joined += any(hop.tobytes() not in own for hop in draw.log_mel)
+        assert all(clip.speaker in voices[hop.tobytes()] for hop in draw.heard.log_mel)
+        joined += any(hop.tobytes() not in own for hop in draw.heard.log_mel)
     assert joined
 
 

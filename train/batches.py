@@ -41,7 +41,7 @@ class Batch:
     """(clips, labels)."""
 
     hints: Floats
-    """(clips, hints), what to guess besides; none at times."""
+    """(clips, hops, hints), what to guess besides; none at times."""
 
     def with_beginnings(self, ends: NDArray[np.int_]) -> Batch:
         """Add views of the first so many hops, (clips, views), or of all where that is less."""
@@ -119,12 +119,12 @@ class TrainingBatches:
     def _batch(self, drawn: Sequence[Draw], rng: np.random.Generator) -> Batch:
         clips = []
         for draw in drawn:
-            frames = draw.log_mel.reshape(-1, draw.log_mel.shape[-1])
+            log_mel = draw.heard.log_mel
+            frames = log_mel.reshape(-1, log_mel.shape[-1])
             changed = self._augment(frames, self._noise, rng)
-            clips.append(self._front(changed.reshape(draw.log_mel.shape)))
-        chosen = [draw.clip for draw in drawn]
-        targets, hints = self._examples.targets[chosen], self._examples.hints[chosen]
-        batch = self._mix(pad(clips, targets, hints), rng)
+            clips.append(self._front(changed.reshape(log_mel.shape)))
+        targets = self._examples.targets[[draw.clip for draw in drawn]]
+        batch = self._mix(pad(clips, targets, [draw.heard.hints for draw in drawn]), rng)
         return self._begin(batch, [len(clip) for clip in clips], rng)
 
     def _mix(self, batch: Batch, rng: np.random.Generator) -> Batch:
@@ -143,7 +143,7 @@ class TrainingBatches:
             batch.features * own[..., None] + batch.features[others] * second[..., None],
             batch.mask,
             batch.targets * own + batch.targets[others] * second,
-            batch.hints * own + batch.hints[others] * second,
+            batch.hints * own[..., None] + batch.hints[others] * second[..., None],
         )
 
     def _begin(self, batch: Batch, hops: Sequence[int], rng: np.random.Generator) -> Batch:
@@ -163,8 +163,10 @@ class TrainingBatches:
         return np.take(sound, range(at, at + frames), axis=0, mode="wrap").astype(np.float32)
 
 
-def pad(clips: Sequence[Floats], targets: Floats, hints: Floats) -> Batch:
-    """Stack (hops, frames, n_mfcc) clips of different lengths."""
+def pad(
+    clips: Sequence[Floats], targets: Floats, hints: Sequence[NDArray[np.float16]] = ()
+) -> Batch:
+    """Stack (hops, frames, n_mfcc) clips of different lengths, and their (hops, hints) if any."""
     hops = max(len(clip) for clip in clips)
     _, frames, width = clips[0].shape
     features = np.zeros((len(clips), hops, frames, width), dtype=np.float32)
@@ -172,7 +174,10 @@ def pad(clips: Sequence[Floats], targets: Floats, hints: Floats) -> Batch:
     for row, clip in enumerate(clips):
         features[row, : len(clip)] = clip
         mask[row, 0, : len(clip)] = 1.0
-    return Batch(features.reshape(len(clips), hops * frames, width), mask, targets, hints)
+    guesses = np.zeros((len(clips), hops, hints[0].shape[1] if hints else 0), dtype=np.float32)
+    for row, told in enumerate(hints):
+        guesses[row, : len(told)] = told
+    return Batch(features.reshape(len(clips), hops * frames, width), mask, targets, guesses)
 
 
 def whole_clips(
@@ -186,6 +191,6 @@ def whole_clips(
         chosen = examples.features[0][start : start + size]
         clips = [front(features.log_mel[features.voiced]) for features in chosen]
         rows = slice(start, start + size)
-        batch = pad(clips, examples.targets[rows], examples.hints[rows])
+        batch = pad(clips, examples.targets[rows])
         ends = np.broadcast_to(np.array([beginnings], dtype=int), (len(clips), len(beginnings)))
         yield batch.with_beginnings(ends)

@@ -13,18 +13,37 @@ from train.examples import Examples
 from train.features import Features
 from train.recipe import Recipe
 
-LogMel = NDArray[np.float16]
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some hops of a voice."""
+
+    log_mel: NDArray[np.float16]
+    """(hops, frames, n_mels) decibels."""
+
+    hints: NDArray[np.float16]
+    """(hops, hints)."""
+
+    def __len__(self) -> int:
+        return len(self.log_mel)
+
+    def __getitem__(self, hops: slice) -> Stretch:
+        return Stretch(self.log_mel[hops], self.hints[hops])
+
+    def before(self, other: Stretch) -> Stretch:
+        """Join two stretches."""
+        log_mel = np.concatenate((self.log_mel, other.log_mel))
+        return Stretch(log_mel, np.concatenate((self.hints, other.hints)))
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A stretch of one clip."""
+    """What is drawn of one clip."""
 
     clip: int
     """Index into the examples."""
 
-    log_mel: LogMel
-    """(hops, frames, n_mels) decibels."""
+    heard: Stretch
 
 
 class Draws:
@@ -50,11 +69,11 @@ class Draws:
         draws = [Draw(int(clip), self._cut(int(clip), rng)) for clip in chosen]
         batches = []
         for start in range(0, len(draws), 8 * size):
-            pool = sorted(draws[start : start + 8 * size], key=lambda draw: len(draw.log_mel))
+            pool = sorted(draws[start : start + 8 * size], key=lambda draw: len(draw.heard))
             batches += [pool[i : i + size] for i in range(0, len(pool), size)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def _cut(self, clip: int, rng: np.random.Generator) -> LogMel:
+    def _cut(self, clip: int, rng: np.random.Generator) -> Stretch:
         rendition = int(rng.choice(len(self._examples.features), p=self._rendition_shares))
         hops = self._speech(clip, rendition, rng)
         if self._paste and rng.random() < self._paste:
@@ -65,7 +84,9 @@ class Draws:
         start = int(rng.integers(0, max(0, len(hops) - limit) + 1))
         return hops[start : start + limit]
 
-    def _pasted(self, clip: int, hops: LogMel, rendition: int, rng: np.random.Generator) -> LogMel:
+    def _pasted(
+        self, clip: int, hops: Stretch, rendition: int, rng: np.random.Generator
+    ) -> Stretch:
         """Join more of the same voice, as emotional or neutral (Pappagari et al., ICASSP 2021)."""
         whose = self._examples.clips[clip]
         if whose.emotion not in EMOTIONS:
@@ -76,12 +97,12 @@ class Draws:
             return hops
         more = self._speech(others[int(rng.integers(len(others)))], rendition, rng)
         more = more[: int(rng.integers(4, 20))]
-        joined = (hops, more) if rng.random() < 0.5 else (more, hops)
-        return np.concatenate(joined)
+        return hops.before(more) if rng.random() < 0.5 else more.before(hops)
 
-    def _speech(self, clip: int, rendition: int, rng: np.random.Generator) -> LogMel:
+    def _speech(self, clip: int, rendition: int, rng: np.random.Generator) -> Stretch:
         features = self._examples.features[rendition][clip]
-        return features.log_mel[_widen(features, rng)]
+        kept = np.flatnonzero(_widen(features, rng))
+        return Stretch(features.log_mel[kept], self._examples.hints_at(clip, rendition, kept))
 
 
 def _widen(features: Features, rng: np.random.Generator) -> NDArray[np.bool_]:

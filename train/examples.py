@@ -12,6 +12,9 @@ from train.corpora.clip import Clip
 from train.features import PLAIN, ROOM, SPEEDS, FeatureCache, Rendition
 from train.recipe import Recipe
 
+HINT_DELAY = 1
+"""Hops: a teacher that hears what comes next is guessed when the network has heard it too."""
+
 
 class Examples:
     """Clips with their features in several renditions, and the targets they teach."""
@@ -29,11 +32,18 @@ class Examples:
         self._renditions = renditions
         self.features = [cache.load(self.clips, rendition) for rendition in renditions]
         self.targets = np.stack([_target(clip, recipe, votes or {}) for clip in self.clips])
-        self.hints = np.zeros((len(self.clips), 0), np.float32)
+        self.hints = [np.zeros((1, 0), np.float16) for _ in self.clips]
+        """Of each clip, (hops, hints): what to guess at each hop besides; none at first."""
 
     def teach(self, heard: NDArray[np.float32], *, share: float) -> None:
         """Mix a `share` of (clips, labels) probabilities into the targets."""
         self.targets = (1 - share) * self.targets + np.float32(share) * heard
+
+    def hints_at(self, clip: int, rendition: int, hops: NDArray[np.int_]) -> NDArray[np.float16]:
+        """Return (hops, hints) at some hops of a rendition, taken from the clip as it is."""
+        at = np.rint((hops - HINT_DELAY) * self._renditions[rendition].speed).astype(int)
+        hints = self.hints[clip]
+        return hints[np.clip(at, 0, len(hints) - 1)]
 
     def draw_shares(self, recipe: Recipe) -> NDArray[np.float64]:
         """Probability of each clip to be drawn, by corpus and then by emotion."""

@@ -24,7 +24,7 @@ from train.network import Network
 from train.recipe import Recipe
 from train.scores import unweighted_recalls
 from train.splits import Split
-from train.teacher import EncodingCache, hints, soft_labels
+from train.teacher import EncodingCache, hints, soft_labels, wholes
 from train.trainer import Trainer
 
 Floats = NDArray[np.float32]
@@ -82,15 +82,12 @@ def fit(
     train = Examples(split.train, recipe, cache=cache, renditions=renditions(recipe), votes=votes)
     dev = Examples(split.dev, recipe, cache=cache)
     if recipe.fit.taught:
-        encodings = EncodingCache(cache.folder.parent).load(train.clips)
-        train.teach(soft_labels(encodings, train, recipe, seed=seed), share=recipe.fit.taught)
-        if recipe.fit.hinted:
-            train.hints = hints(encodings)
+        _listen_to_the_teacher(train, recipe, cache=cache, seed=seed)
     statistics = normaliser_statistics(train, recipe)
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
     front = Front(recipe, statistics)
     batches = TrainingBatches(train, recipe, front, seed=seed)
-    trainer = Trainer(recipe, hints=train.hints.shape[1], steps_per_pass=len(batches))
+    trainer = Trainer(recipe, hints=train.hints[0].shape[1], steps_per_pass=len(batches))
     done = trainer.restore(folder / "checkpoints")
     second = round(1.0 / HOP_SECONDS)
     dev_batches = list(whole_clips(dev, front, beginnings=[second]))
@@ -109,6 +106,16 @@ def fit(
         trainer.save(number + 1)
     trainer.averaged.save_weights(folder / WEIGHTS)
     return load_fitted(recipe, folder)
+
+
+def _listen_to_the_teacher(
+    train: Examples, recipe: Recipe, *, cache: FeatureCache, seed: int
+) -> None:
+    encodings = EncodingCache(cache.folder.parent).load(train.clips)
+    heard = soft_labels(wholes(encodings), train, recipe, seed=seed)
+    train.teach(heard, share=recipe.fit.taught)
+    if recipe.fit.hinted:
+        train.hints = hints(encodings)
 
 
 def history(folder: Path, key: str) -> list[float]:

@@ -162,7 +162,7 @@ class Network:
         """`features` (clips, frames, n_mfcc), `mask` (clips, views, hops) to `logits`, to train.
 
         A view is a stretch of the clip that is judged by itself: `logits` (clips, views, labels).
-        With `hints` a second output guesses so many numbers from the first view, (clips, hints).
+        With `hints` a second output guesses so many numbers at each hop, (clips, hops, hints).
         """
         features = keras.Input((None, self.settings.n_mfcc), name="features")
         mask = keras.Input((None, None), name="mask")
@@ -172,7 +172,9 @@ class Network:
         pooled = pool([embedding[:, 0], weight[:, 0], mask])
         logits = self._head(pooled)
         if hints:
-            guess = layers.Dense(hints, name="hints", dtype="float32")(pooled[:, 0])
+            last = embedding[:, 0, self.steps_per_hop - 1 :: self.steps_per_hop]
+            guess = layers.Dense(hints, name="hints")(last)
+            guess = layers.Activation("linear", dtype="float32")(guess)
             return keras.Model([features, mask], [logits, guess], name="hinted")
         return keras.Model([features, mask], logits, name="clip")
 

@@ -9,19 +9,19 @@ from keras import KerasTensor, ops
 
 from train.recipe import RecipeError
 
-READERS = ("logits", "weight", "hints")
-"""Layers that read the embedding; their outputs are numbers of their own, no space to be turned."""
+ANSWERS = ("logits", "weight")
+"""Layers whose outputs are numbers of their own, no space to be turned."""
 
 
 class Muon(keras.optimizers.Muon):
     """Momentum made orthogonal (Jordan et al., 2024), as large as AdamW's steps (Liu et al., 2025).
 
     Keras leaves convolutions to AdamW; here a kernel is the matrix from all its taps to its
-    filters, as Jordan et al. take it. Biases, batch norm and READERS stay AdamW's.
+    filters, as Jordan et al. take it. Biases, batch norm and ANSWERS stay AdamW's.
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
-        return len(variable.shape) < 2 or variable.path.split("/")[0] in READERS
+        return len(variable.shape) < 2 or variable.path.split("/")[0] in ANSWERS
 
     def zeropower_via_newtonschulz5(self, x: KerasTensor, steps: int) -> KerasTensor:
         orthogonal = super().zeropower_via_newtonschulz5(_matrix(x), steps)

@@ -21,8 +21,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
+from streamser.analysis.hops import HOP as HOP_SAMPLES
 from streamser.audio.source import SAMPLE_RATE
-from train.clip_cache import ClipCache
+from train.clip_cache import Arrays, ClipCache
 from train.corpora.clip import EMOTIONS, Clip
 from train.examples import Examples
 from train.experiment import Experiment
@@ -36,7 +37,13 @@ PACKAGE = "moonshine_voice"
 """Its wheel of version 0.0.73 holds the encoder (MIT)."""
 
 LAYERS = tuple(f"/layers.{i}/Add_1_output_0" for i in range(4))
-"""The residual stream after each of the first four blocks, 288 wide, a step every 24 ms."""
+"""The residual stream after each of the first four blocks, 288 wide."""
+
+HINTING = (1, 3)
+"""Those of LAYERS that the network guesses hop by hop."""
+
+STEP, REACH = 384, 895
+"""Samples from one step of the encoder to the next, and that one step sees before its layers."""
 
 LEVEL = 0.06
 """Root mean square that every clip is brought to."""
@@ -46,11 +53,19 @@ FOLDS = 5
 INVERSE_DECAY = 5e-4
 
 
-class Encoder:
-    """A clip to the mean and standard deviation over time of what the encoder's layers hold.
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What the encoder's layers hold of one clip."""
 
-    Raises RecipeError where its package is not installed, or in a version without the encoder.
-    """
+    whole: NDArray[np.float16]
+    """(2304,) mean and standard deviation over time of each of LAYERS."""
+
+    hops: NDArray[np.float16]
+    """(hops, 576) mean over each hop of HINTING; the last of a clip longer than LONGEST repeat."""
+
+
+class Encoder:
+    """Raises RecipeError where its package is not there, or in a version without the encoder."""
 
     def __init__(self) -> None:
         found = importlib.util.find_spec(PACKAGE)
@@ -62,14 +77,27 @@ class Encoder:
             )
         self._session = _with_layers(weights)
 
-    def __call__(self, samples: NDArray[np.int16]) -> Floats:
-        """From (n,) int16 at 16 kHz to (2304,)."""
+    def __call__(self, samples: NDArray[np.int16]) -> Encoding:
+        """Take (n,) int16 at 16 kHz."""
         heard = samples[:LONGEST].astype(np.float32) / 32768
         heard *= LEVEL / (np.sqrt(np.mean(heard**2)) + 1e-6)
         heard = np.pad(np.clip(heard, -1, 1), (0, max(0, SHORTEST - heard.size)))
         inputs = {"input_values": heard[None], "attention_mask": np.ones((1, heard.size), np.int64)}
-        layers = self._session.run(list(LAYERS), inputs)
-        return np.concatenate([part for h in layers for part in (h[0].mean(0), h[0].std(0))])
+        layers = [layer[0] for layer in self._session.run(list(LAYERS), inputs)]
+        whole = np.concatenate([part for h in layers for part in (h.mean(axis=0), h.std(axis=0))])
+        steps = np.concatenate([layers[i] for i in HINTING], axis=1)
+        hops = _hops(steps, max(1, samples.size // HOP_SAMPLES))
+        return Encoding(whole.astype(np.float16), hops.astype(np.float16))
+
+
+def _hops(steps: Floats, hops: int) -> Floats:
+    """Mean of the (steps, n) whose middle lies in each of so many hops, (hops, n)."""
+    hop_of = (np.arange(len(steps)) * STEP + REACH // 2) // HOP_SAMPLES
+    starts = np.searchsorted(hop_of, np.arange(hops)).clip(max=len(steps) - 1)
+    ends = np.searchsorted(hop_of, np.arange(hops), side="right")
+    return np.stack(
+        [steps[a : max(b, a + 1)].mean(axis=0) for a, b in zip(starts, ends, strict=True)]
+    )
 
 
 def _with_layers(weights: Path):  # type: ignore[no-untyped-def]
@@ -98,26 +126,44 @@ class EncodingCache:
     """What the encoder makes of clips, one file per corpus."""
 
     def __init__(self, folder: Path) -> None:
-        self._cache = ClipCache[NDArray[np.float16]](
-            folder / "moonshine-tiny",
-            pack=lambda rows: {"encodings": np.array(rows)},
-            unpack=lambda arrays: list(arrays["encodings"]),
+        self._cache = ClipCache[Encoding](
+            folder / "encodings-moonshine-tiny", pack=_pack, unpack=_unpack
         )
 
-    def load(self, clips: Sequence[Clip]) -> Floats:
-        """Return (clips, 2304), in their order; those not cached yet are computed."""
+    def load(self, clips: Sequence[Clip]) -> list[Encoding]:
+        """Return the encodings of `clips`, in their order; those not cached yet are computed."""
 
-        def prepare() -> Callable[[Clip], NDArray[np.float16]]:
+        def prepare() -> Callable[[Clip], Encoding]:
             encoder = Encoder()
-            return lambda clip: encoder(read_samples(clip.path)).astype(np.float16)
+            return lambda clip: encoder(read_samples(clip.path))
 
-        rows = self._cache.load(clips, prepare, title="the teacher hears {}")
-        return np.array(rows, np.float32)
+        return self._cache.load(clips, prepare, title="the teacher hears {}")
 
 
-def hints(encodings: Floats) -> Floats:
-    """Return (clips, 2304): how far each clip's encoding is from the mean, in deviations."""
-    return (encodings - encodings.mean(axis=0)) / encodings.std(axis=0)
+def _pack(encodings: list[Encoding]) -> Arrays:
+    return {
+        "whole": np.array([encoding.whole for encoding in encodings]),
+        "hops": np.concatenate([encoding.hops for encoding in encodings]),
+        "counts": np.array([len(encoding.hops) for encoding in encodings]),
+    }
+
+
+def _unpack(arrays: Arrays) -> list[Encoding]:
+    hops = np.split(arrays["hops"], np.cumsum(arrays["counts"])[:-1])
+    return [Encoding(*both) for both in zip(arrays["whole"], hops, strict=True)]
+
+
+def wholes(encodings: Sequence[Encoding]) -> Floats:
+    """Return (clips, 2304)."""
+    return np.array([encoding.whole for encoding in encodings], np.float32)
+
+
+def hints(encodings: Sequence[Encoding]) -> list[NDArray[np.float16]]:
+    """Return (hops, 576) of each clip: how far each hop is from the mean, in deviations."""
+    hops = np.concatenate([encoding.hops for encoding in encodings])
+    mean = hops.mean(axis=0, dtype=np.float32)
+    inverse = 1.0 / hops.std(axis=0, dtype=np.float32)
+    return [((encoding.hops - mean) * inverse).astype(np.float16) for encoding in encodings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +226,8 @@ def dev_recalls(experiment: Experiment) -> dict[str, float]:
     train = Examples(experiment.split.train, recipe, cache=experiment.cache)
     voices = np.flatnonzero([clip.emotion in EMOTIONS for clip in train.clips])
     clips = [train.clips[i] for i in voices]
-    teacher = Teacher.of(cache.load(clips), clips, train.draw_shares(recipe)[voices], recipe)
+    teacher = Teacher.of(
+        wholes(cache.load(clips)), clips, train.draw_shares(recipe)[voices], recipe
+    )
     dev = [clip for clip in experiment.split.dev if clip.emotion in EMOTIONS]
-    return unweighted_recalls(dev, teacher(cache.load(dev)), recipe.labels)
+    return unweighted_recalls(dev, teacher(wholes(cache.load(dev))), recipe.labels)

@@ -22,7 +22,7 @@ class Trainer:
     """A network, its slowly moving average, and their checkpoints."""
 
     def __init__(self, recipe: Recipe, *, hints: int, steps_per_pass: int) -> None:
-        """`hints` is how many numbers of a teacher's the network guesses besides."""
+        """`hints` is how many numbers of a teacher's the network guesses at each hop besides."""
         settings = recipe.fit
         warmup = int(settings.warmup * steps_per_pass)
         rate = keras.optimizers.schedules.CosineDecay(
@@ -63,8 +63,9 @@ class Trainer:
         inputs = [batch.features, batch.mask]
         if not batch.hints.size:
             return float(self._taught.train_on_batch(inputs, targets, weights))
-        weights = [weights, np.ones(len(targets), np.float32)]
-        _, loss, *_ = self._taught.train_on_batch(inputs, [targets, batch.hints], weights)
+        lasts = batch.mask[:, 0]
+        wanted, weights = [targets, batch.hints], [weights, lasts / lasts.mean()]
+        _, loss, *_ = self._taught.train_on_batch(inputs, wanted, weights)
         return float(loss)
 
     @tf.function
