@@ -182,6 +182,14 @@ def test_the_teacher_hears_how_and_not_how_loud() -> None:
     assert np.isfinite(encoder(np.zeros(100, np.int16)).hops).all()
 
 
+def test_without_its_package_the_teacher_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(teacher, "PACKAGE", "a_package_that_nobody_has")
+    with pytest.raises(RecipeError, match="pip install"):
+        teacher.Encoder()
+
+
 def test_a_hop_of_the_teacher_is_that_hop_of_the_clip() -> None:
     pytest.importorskip("moonshine_voice")
     samples = np.zeros(40 * 1280, np.int16)

@@ -185,7 +185,7 @@ def fit_verdict(folder: Path, dev: Sequence[Clip]) -> VerdictSettings:
     threshold = fit_threshold(replace(judged, scores=scores), rejected=0.05)
     _with_verdict(folder, manifest, verdict)
     heard = hear(load(folder), recorded_sounds(dev))
-    limit = fit_unknown_above(heard, manifest.labels, threshold=threshold, emotional=0.005)
+    limit = fit_unknown_above(heard, manifest.labels, threshold=threshold, emotional=0.001)
     return replace(verdict, threshold=threshold, unknown_above=limit)
 
 
