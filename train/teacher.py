@@ -65,7 +65,10 @@ class Encoding:
 
 
 class Encoder:
-    """Raises RecipeError where its package is not there, or in a version without the encoder."""
+    """A clip to what the pretrained layers hold of it.
+
+    Raises RecipeError where its package is not installed, or in a version without the encoder.
+    """
 
     def __init__(self) -> None:
         found = importlib.util.find_spec(PACKAGE)
