@@ -38,8 +38,8 @@ class Experiment:
 
     @property
     def shipped(self) -> bool:
-        """Whether `models/` holds its bundle: a shipped recipe, pooled, fold 1, refit, seed 0."""
-        return self.recipe.shipped and self.split.name == "pooled/1/refit" and self.seed == 0
+        """Whether `models/` holds its bundle: the split that the recipe names, and seed 0."""
+        return self.split.name == self.recipe.shipped and self.seed == 0
 
     @property
     def _run_name(self) -> str:

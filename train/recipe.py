@@ -142,8 +142,8 @@ class Recipe:
     """Corpus to the share of draws it gets; those that are absent leave theirs to the others."""
 
     mfcc: Features
-    shipped: bool = False
-    """Whether what comes of it is a bundle in `models/`."""
+    shipped: str = ""
+    """The split whose bundle, with seed 0, lies in `models/`: `pooled/1/refit`; none at first."""
 
     labels: tuple[str, ...] = (
         "neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised", "unknown",

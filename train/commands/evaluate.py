@@ -58,7 +58,8 @@ def _evaluate_bundle(arguments: argparse.Namespace) -> None:
 
     laid_out = experiment(arguments)
     if arguments.card and not laid_out.shipped:
-        raise RecipeError("--card is for the bundle that is shipped: --refit, pooled, seed 0")
+        shipped = laid_out.recipe.shipped or "none"
+        raise RecipeError(f"--card is for the bundle that is shipped: {shipped}, seed 0")
     bundle = load(arguments.model or bundle_folder(laid_out))
     figures = agreement(bundle, laid_out)
     if laid_out.shipped:

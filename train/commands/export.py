@@ -15,7 +15,7 @@ EXAMPLE = "python -m train export streamser-research --refit --model-version 0.5
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
-WHERE = "(models/NAME for the refit of a shipped recipe, seed 0; else bundle/ in the run)"
+WHERE = "(models/NAME for the split that the recipe ships, seed 0; else bundle/ in the run)"
 
 
 def bundle_folder(laid_out: Experiment) -> Path:
