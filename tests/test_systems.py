@@ -124,7 +124,7 @@ def test_schedules_depend_on_the_history_alone() -> None:
     plateau = Fit(learning_rate=1.0, plateau_factor=0.5, plateau_patience=2, stop_patience=3)
     assert rate_at(plateau, history[:3], batches=9) == 1.0
     assert rate_at(plateau, history[:4], batches=9) == 0.5
-    assert not ended(plateau, history[:4]) and ended(plateau, history)
+    assert not ended(plateau, []) and not ended(plateau, history[:4]) and ended(plateau, history)
     assert chosen_epoch(history, "loss") == 2 and chosen_epoch(history, "last") == 5
     assert chosen_epoch(history, "ua") == 5  # nothing was watched for it
     steps = Fit(learning_rate=1.0, step_from=2, step_every=2, step_factor=0.5, decay=0.1)
@@ -137,7 +137,7 @@ def train_small(folder: Path, epochs: int) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     data = Data(rng.standard_normal((70, 50, 1), dtype=np.float32), rng.integers(0, 3, 70))
     model = networks.build(SYSTEMS["deep-emotion-1d"].network, (50, 1), 3)
-    fit = Fit(optimiser="rmsprop", batch=16, epochs=epochs)
+    fit = Fit(optimiser="rmsprop", batch=16, epochs=epochs, stop_patience=5)
     history = fit_network(model, fit, data, data, choose="loss", folder=folder, seed=5)
     assert [line["epoch"] for line in history] == list(range(1, epochs + 1))
     assert history[-1]["watch_loss"] < history[0]["watch_loss"]

@@ -52,9 +52,9 @@ def rate_at(fit: Fit, history: Sequence[dict[str, float]], *, batches: int) -> f
 
 
 def chosen_epoch(history: Sequence[dict[str, float]], choose: str) -> int:
-    """The epoch that is judged, counted from 1; the first of equals."""
+    """The epoch that is judged, counted from 1; the first of equals, 0 before there is one."""
     watched = [line.get(f"watch_{choose}", np.nan) for line in history]
-    if choose == "last" or np.isnan(watched).any():
+    if not history or choose == "last" or np.isnan(watched).any():
         return len(history)
     return int(np.argmin(watched) if choose == "loss" else np.argmax(watched)) + 1
 
