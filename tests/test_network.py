@@ -25,6 +25,7 @@ from train.export import OPEN, FloatStream, convert, export
 from train.fit import Fitted
 from train.multiply_adds import multiply_adds
 from train.network import Network
+from train.one_state import with_one_state
 from train.optimiser import Muon
 from train.recipe import Recipe, RecipeError, load_recipe
 
@@ -135,23 +136,44 @@ def relative_error(ours: Floats, theirs: Floats) -> float:
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
 
 
-def encoded_whole(folder: Path, hops: Floats) -> Iterator[NDArray[np.int8]]:
+def encoded_whole(folder: Path, hops: Floats) -> Iterator[Floats]:
     """The same INT8 file, but given the whole clip in one call."""
     bundle = load(folder)
     inputs, outputs = bundle.encoder.inputs, bundle.encoder.outputs
     network = Interpreter(model_path=str(folder / ENCODER), num_threads=1)
-    features = inputs["features"]
-    network.resize_tensor_input(
-        features.index, [1, 1, hops.shape[0] * hops.shape[1], hops.shape[2]]
-    )
+    frames = hops.reshape(1, 1, -1, hops.shape[-1])
+    network.resize_tensor_input(inputs["features"].index, frames.shape)
     network.allocate_tensors()
-    quantised = [features.quantise(hop) for hop in hops]
-    network.set_tensor(features.index, np.concatenate(quantised, axis=2))
-    for (before, _), state in zip(bundle.states, bundle.fresh_states(), strict=True):
-        network.set_tensor(before.index, state)
+    network.set_tensor(inputs["features"].index, frames)
+    network.set_tensor(inputs["state"].index, bundle.fresh_state())
     network.invoke()
     for name in ("embedding", "weight"):
-        yield outputs[name].dequantise(network.get_tensor(outputs[name].index))[0, 0]
+        yield network.get_tensor(outputs[name].index)[0, 0]
+
+
+def test_one_tensor_for_all_states_changes_no_number(fitted: Fitted, hops: Floats) -> None:
+    stream = FloatStream(fitted)
+    apart = convert(fitted.network.step_model(), lambda: (x for x, _ in stream.hear(hops[:8])))
+    joined, parts = with_one_state(apart, stream.states)
+    one, many = Interpreter(model_content=joined), Interpreter(model_content=apart)
+    state = np.concatenate([np.full(part.size, part.zero_point, np.int8) for part in parts])[None]
+    states = {part.name: np.zeros(part.shape, np.float32) for part in parts}
+    for hop in hops:
+        expected = many.get_signature_runner()(features=hop[None, None], **states)
+        found = one.get_signature_runner()(features=hop[None, None], state=state)
+        state, states = found["state_out"], {name: expected[f"{name}_out"] for name in states}
+        for name in ("embedding", "weight"):
+            np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_a_state_that_changes_its_scale_is_refused() -> None:
+    given = [keras.Input((1, 4, 2), batch_size=1, name=name) for name in ("features", "state_0")]
+    features, state = given
+    grown = {"embedding": features, "state_0_out": 3.0 * state + features}
+    samples = [{"features": noise(4, 2)[i][None, None], "state_0": noise(4, 2)[-i][None, None]}
+               for i in range(8)]  # fmt: skip
+    with pytest.raises(ValueError, match="state_0 changes its scale"):
+        with_one_state(convert(keras.Model(given, grown), lambda: iter(samples)), ["state_0"])
 
 
 def test_int8_streamed_equals_int8_at_once_exactly(exported: Path, hops: Floats) -> None:

@@ -25,7 +25,6 @@ from streamser.model.manifest import (
     MANIFEST,
     Manifest,
     NetworkShape,
-    StateShape,
     VerdictSettings,
 )
 from train.baseline import fit_baseline
@@ -37,6 +36,7 @@ from train.experiment import Experiment
 from train.figures import fit_temperature, fit_threshold, fit_unknown_above
 from train.fit import Fitted, load_fitted
 from train.judge import answers, hear, recorded_sounds
+from train.one_state import with_one_state
 from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
@@ -52,6 +52,7 @@ class FloatStream:
         self._run_step = tf.function(self._step)
         self._run_head = tf.function(self._head)
         self._shapes = fitted.network.encoder.state_shapes()
+        self.states = tuple(f"state_{i}" for i in range(len(self._shapes)))
         self._network_shape = network_shape(fitted)
 
     def hear(self, hops: Floats) -> Iterator[tuple[dict[str, Floats], Floats]]:
@@ -60,9 +61,9 @@ class FloatStream:
         pool = RunningPool(self._network_shape, keep=1.0)
         for hop in hops:
             inputs = {"features": hop[None, None]}
-            inputs |= {f"state_{i}": state for i, state in enumerate(states)}
+            inputs |= dict(zip(self.states, states, strict=True))
             outputs = self._run_step(list(inputs.values()))
-            states = [outputs[f"state_{i}_out"].numpy() for i in range(len(states))]
+            states = [outputs[f"{name}_out"].numpy() for name in self.states]
             pool.push(outputs["embedding"].numpy()[0, 0], outputs["weight"].numpy()[0, 0])
             yield inputs, pool.pooled()[None]
 
@@ -73,7 +74,10 @@ class FloatStream:
 
 
 def convert(model: keras.Model, samples: Samples | None) -> bytes:
-    """Return `model` as TFLite: INT8 throughout, calibrated on `samples`; float without them."""
+    """Return `model` as TFLite: INT8 within, calibrated on `samples`; float without them.
+
+    Inputs and outputs are float32.
+    """
     with tempfile.TemporaryDirectory() as folder:
         model.export(folder, format="tf_saved_model", verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
@@ -81,8 +85,6 @@ def convert(model: keras.Model, samples: Samples | None) -> bytes:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = samples
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.int8
-            converter.inference_output_type = tf.int8
         return bytes(converter.convert())
 
 
@@ -111,10 +113,9 @@ def export(
                 if i % 4 == 3:
                     yield {"pooled": pooled}
 
-    files = {
-        ENCODER: convert(fitted.network.step_model(), encoder_samples),
-        HEAD: convert(fitted.network.head_model(), head_samples),
-    }
+    quantised = convert(fitted.network.step_model(), encoder_samples)
+    encoder, states = with_one_state(quantised, stream.states)
+    files = {ENCODER: encoder, HEAD: convert(fitted.network.head_model(), head_samples)}
     manifest = Manifest(
         name=recipe.name,
         version=version,
@@ -124,7 +125,7 @@ def export(
         labels=recipe.labels,
         features=recipe.mfcc,
         normaliser=fitted.normaliser,
-        network=network_shape(fitted),
+        network=replace(network_shape(fitted), states=states),
         verdict=verdict,
         files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         data_licences={name: CORPORA[name].licence for name in recipe.corpora if name in CORPORA},
@@ -199,16 +200,12 @@ def _write(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def network_shape(fitted: Fitted) -> NetworkShape:
-    """Describe the network as the manifest does."""
+    """Describe the network as the manifest does, but for its states."""
     network = fitted.network
     return NetworkShape(
         frames_per_hop=network.frames_per_hop,
         steps_per_hop=network.steps_per_hop,
         embedding_dim=network.settings.body,
-        states=tuple(
-            StateShape(name=f"state_{i}", shape=(1, *shape))
-            for i, shape in enumerate(network.encoder.state_shapes())
-        ),
         pooling="weighted_mean_std",
         pooled_dim=network.pooled_dim,
     )

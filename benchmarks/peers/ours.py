@@ -64,21 +64,19 @@ class Window:
     """The shipped INT8 network given a whole window in one call."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._states = [(before.index, before.zeros()) for before, _ in bundle.states]
-        self._features = bundle.encoder.inputs["features"]
+        self._features, self._state = (
+            bundle.encoder.inputs[name].index for name in ("features", "state")
+        )
+        self._fresh = bundle.fresh_state()
         self._network = Interpreter(model_path=str(bundle.path / ENCODER), num_threads=1)
         frames = WINDOW // bundle.manifest.features.hop
         shape = [1, 1, frames, bundle.manifest.features.n_mfcc]
-        self._network.resize_tensor_input(self._features.index, shape)
+        self._network.resize_tensor_input(self._features, shape)
         self._network.allocate_tensors()
 
     def __call__(self, frames: Floats) -> None:
-        features = self._features
-        steps = np.rint(frames / features.scale) + features.zero_point
-        quantised = np.clip(steps, -128, 127).astype(np.int8)[None, None]
-        self._network.set_tensor(features.index, quantised)
-        for index, state in self._states:
-            self._network.set_tensor(index, state)
+        self._network.set_tensor(self._features, frames[None, None])
+        self._network.set_tensor(self._state, self._fresh)
         self._network.invoke()
 
 

@@ -23,7 +23,7 @@ Samples = NDArray[np.int16]
 class Held:
     """Everything as it was after the last voiced hop."""
 
-    states: list[NDArray[np.int8]]
+    state: NDArray[np.int8]
     sums: NDArray[np.float64]
     normaliser: tuple[NDArray[np.float64], float]
 
@@ -54,7 +54,7 @@ class Evidence:
         self._normaliser.reset()
         self._encoder.reset()
         self._pool.reset()
-        self._held = Held(self._encoder.states, self._pool.sums.copy(), self._normaliser.snapshot())
+        self._held = Held(self._encoder.state, self._pool.sums.copy(), self._normaliser.snapshot())
 
     def begin(self, context: Samples, hops: Samples) -> None:
         """Hear `hops`, (n * 1280,), as voiced, after the `context` samples before them."""
@@ -72,13 +72,13 @@ class Evidence:
     def hold(self) -> None:
         """The last hop was voiced: all up to here counts."""
         held = self._held
-        held.states = self._encoder.states
+        held.state = self._encoder.state
         held.normaliser = self._normaliser.snapshot()
         np.copyto(held.sums, self._pool.sums)
 
     def rewind(self) -> None:
         """Forget what was heard after the last `hold`."""
-        self._encoder.states = self._held.states
+        self._encoder.state = self._held.state
         self._normaliser.restore(self._held.normaliser)
         np.copyto(self._pool.sums, self._held.sums)
 

@@ -20,7 +20,7 @@ class Head:
 
     def logits(self, pooled: Floats) -> Floats:
         """From (pooled_dim,) to (labels,) float32."""
-        self._network.set(self._pooled, self._pooled.quantise(pooled))
+        self._network.set(self._pooled, pooled[None])
         self._network.invoke()
-        logits: Floats = self._logits.dequantise(self._network.get(self._logits))[0]
+        logits: Floats = self._network.get(self._logits)[0]
         return logits

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamser.events import ModelInfo
 from streamser.model.digest import sha256
@@ -37,17 +38,16 @@ class Bundle:
     """For the first event of a session."""
 
     encoder: Network
-    """`features` and states to `embedding`, `weight` and the next states."""
+    """`features` and `state` to `embedding`, `weight` and `state_out`."""
 
     head: Network
     """`pooled` to `logits`."""
 
-    states: tuple[tuple[Tensor, Tensor], ...]
-    """Each state as the encoder's input and output, of equal shape, type and scale."""
-
-    def fresh_states(self) -> list[np.ndarray[tuple[int, ...], np.dtype[np.int8]]]:
-        """Return the states of an encoder that has heard nothing."""
-        return [before.zeros() for before, _ in self.states]
+    def fresh_state(self) -> NDArray[np.int8]:
+        """Return the state of an encoder that has heard nothing, (1, n)."""
+        parts = self.manifest.network.states
+        zeros = [np.full(part.size, part.zero_point, np.int8) for part in parts]
+        return np.concatenate(zeros)[None]
 
 
 def folders() -> Iterator[Path]:
@@ -108,7 +108,7 @@ def load(model: str | Path | None = None) -> Bundle:
     encoder = _network(path / ENCODER, manifest.files[ENCODER])
     head = _network(path / HEAD, manifest.files[HEAD])
     try:
-        states = _check_encoder(encoder, manifest)
+        _check_encoder(encoder, manifest)
         _check_head(head, manifest)
         for network in (encoder, head):
             network.invoke()  # the first one is slower than all others
@@ -120,9 +120,7 @@ def load(model: str | Path | None = None) -> Bundle:
         sha256=sha256(content),
         labels=manifest.labels,
     )
-    return Bundle(
-        path=path, manifest=manifest, info=info, encoder=encoder, head=head, states=states
-    )
+    return Bundle(path=path, manifest=manifest, info=info, encoder=encoder, head=head)
 
 
 def _network(path: Path, digest: str) -> Network:
@@ -138,20 +136,15 @@ def _network(path: Path, digest: str) -> Network:
         raise BundleError(f"{path}: {error}") from None
 
 
-def _check_encoder(encoder: Network, manifest: Manifest) -> tuple[tuple[Tensor, Tensor], ...]:
+def _check_encoder(encoder: Network, manifest: Manifest) -> None:
     shape = manifest.network
     steps = (1, 1, shape.steps_per_hop)
-    features = {"features": (1, 1, shape.frames_per_hop, manifest.features.n_mfcc)}
-    states = {state.name: state.shape for state in shape.states}
-    outputs = {"embedding": (*steps, shape.embedding_dim), "weight": (*steps, 1)}
-    _check(encoder.inputs, features | states, f"{ENCODER} input")
-    after = {f"{name}_out": size for name, size in states.items()}
-    _check(encoder.outputs, outputs | after, f"{ENCODER} output")
-    pairs = tuple((encoder.inputs[name], encoder.outputs[f"{name}_out"]) for name in states)
-    for before, out in pairs:
-        if (before.scale, before.zero_point) != (out.scale, out.zero_point):
-            raise ValueError(f"{ENCODER} {before.name} changes its scale from input to output")
-    return pairs
+    state = (1, sum(part.size for part in shape.states))
+    features = (1, 1, shape.frames_per_hop, manifest.features.n_mfcc)
+    _check(encoder.inputs, {"features": features, "state": state}, f"{ENCODER} input")
+    embedding, weight = (*steps, shape.embedding_dim), (*steps, 1)
+    outputs = {"embedding": embedding, "weight": weight, "state_out": state}
+    _check(encoder.outputs, outputs, f"{ENCODER} output")
 
 
 def _check_head(head: Network, manifest: Manifest) -> None:
@@ -162,12 +155,13 @@ def _check_head(head: Network, manifest: Manifest) -> None:
 def _check(tensors: dict[str, Tensor], wanted: dict[str, tuple[int, ...]], what: str) -> None:
     for name in [*wanted, *tensors]:
         if name not in tensors:
-            raise ValueError(f"{what} {name} is missing, the manifest has it")
+            raise ValueError(f"{what} {name} is missing")
         if name not in wanted:
-            raise ValueError(f"{what} {name} is not in the manifest")
+            raise ValueError(f"{what} {name} is not known")
         tensor = tensors[name]
         if tensor.shape != wanted[name]:
             shapes = f"{list(tensor.shape)}, the manifest says {list(wanted[name])}"
             raise ValueError(f"{what} {name} has shape {shapes}")
-        if tensor.dtype != np.int8 or not tensor.scale > 0:
-            raise ValueError(f"{what} {name} is not quantised to int8")
+        kind = np.dtype(np.int8 if name.startswith("state") else np.float32)
+        if tensor.dtype != kind:
+            raise ValueError(f"{what} {name} is of {tensor.dtype}, not {kind}")

@@ -8,15 +8,12 @@ import importlib
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Quantised = NDArray[np.int8]
-Floats = NDArray[np.float32]
 
 _RUNTIMES = (
     ("ai-edge-litert", "ai_edge_litert", "ai_edge_litert.interpreter"),
@@ -25,65 +22,25 @@ _RUNTIMES = (
 )
 
 
-_LOWEST, _HIGHEST = np.array(-128, np.float32), np.array(127, np.float32)
-
-
 class NetworkError(Exception):
     """No interpreter is installed, or it refuses the network; one line says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An input or output: real = scale * (quantised - zero_point)."""
+    """An input or output."""
 
     name: str
     index: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    scale: float
-    """0.0 where the tensor is not quantised as a whole."""
-
-    zero_point: int
-
-    _per_step: Floats = field(init=False, repr=False, compare=False)
-    _zero: Floats = field(init=False, repr=False, compare=False)
-    _levels: Floats = field(init=False, repr=False, compare=False)
-    """What an int8 stands for, the negative ones from the end."""
-
-    def __post_init__(self) -> None:
-        steps = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32)
-        constants = {
-            "_per_step": np.float32(1.0 / self.scale if self.scale else 0.0),
-            "_zero": np.float32(self.zero_point),
-            "_levels": (steps - np.float32(self.zero_point)) * np.float32(self.scale),
-        }
-        for name, value in constants.items():
-            object.__setattr__(self, name, np.asarray(value))
-
-    def quantise(self, real: NDArray[Any]) -> Quantised:
-        """Return `real` as int8, rounded to nearest even and clipped, in this tensor's shape."""
-        steps = np.multiply(real, self._per_step, dtype=np.float32)
-        np.rint(steps, out=steps)
-        steps += self._zero
-        np.maximum(steps, _LOWEST, out=steps)
-        np.minimum(steps, _HIGHEST, out=steps)
-        quantised: Quantised = steps.astype(np.int8).reshape(self.shape)
-        return quantised
-
-    def dequantise(self, quantised: Quantised) -> Floats:
-        """Return float32 numbers of the same shape."""
-        return self._levels.take(quantised)
-
-    def zeros(self) -> Quantised:
-        """Return an array that stands for real zeros."""
-        return np.full(self.shape, self.zero_point, dtype=self.dtype)
 
 
 class Network:
     """A network with its tensors resolved by name once; not thread-safe.
 
     `set`, `invoke` and `get` cost about half a microsecond each besides the network itself, and
-    what `get` returns is the caller's own copy: states that go from `get` to `set` make the
+    what `get` returns is the caller's own copy: a state that goes from `get` to `set` makes the
     network free of memory, so that several streams may take turns on it.
     (Tried against `Interpreter.tensor()` views and the signature runner, which are slower.)
     """
@@ -159,14 +116,11 @@ def _tensors(interpreter: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 
 
 def _tensor(name: str, details: Mapping[str, Any]) -> Tensor:
-    scale, zero_point = details["quantization"]
     return Tensor(
         name=name,
         index=int(details["index"]),
         shape=tuple(int(n) for n in details["shape"]),
         dtype=np.dtype(details["dtype"]),
-        scale=float(scale),
-        zero_point=int(zero_point),
     )
 
 

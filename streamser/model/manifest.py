@@ -82,11 +82,14 @@ class NormaliserStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateShape:
-    """One tensor that goes into the encoder as NAME and comes out as NAME_out."""
+    """What one layer of the encoder keeps: a part of the tensor `state`."""
 
     name: str
     shape: tuple[int, ...]
     """With the batch of 1 in front."""
+
+    zero_point: int
+    """The int8 that stands for 0.0."""
 
     def __post_init__(self) -> None:
         _require(bool(self.name), "name is empty")
@@ -94,6 +97,14 @@ class StateShape:
             len(self.shape) > 1 and self.shape[0] == 1 and min(self.shape) > 0,
             f"shape of {self.name} has to be 1 and positive numbers",
         )
+        _require(
+            -128 <= self.zero_point <= 127, f"zero_point of {self.name} has to be in -128..127"
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +116,9 @@ class NetworkShape:
     """Embeddings that a hop yields."""
 
     embedding_dim: int
-    states: tuple[StateShape, ...]
+    states: tuple[StateShape, ...] = ()
+    """In their order in `state`, which goes into the encoder and comes out as `state_out`."""
+
     pooling: Literal["weighted_mean_std"] = "weighted_mean_std"
     """Besides the embeddings the encoder gives `weight` (1, steps_per_hop, 1, 1)."""
 
@@ -120,7 +133,6 @@ class NetworkShape:
         _require(self.pooled_dim == 2 * self.embedding_dim, "pooled_dim is not 2 embedding_dim")
         names = [state.name for state in self.states]
         _require(len(set(names)) == len(names), "states have equal names")
-        _require("features" not in names, "a state is called features")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +175,7 @@ class Baseline:
 class Manifest:
     """The whole of `manifest.json`. Raises ValueError when its parts do not agree."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     version: str
     created: str
@@ -228,8 +240,8 @@ class Manifest:
     def from_json(cls, text: str | bytes) -> Manifest:
         """Read what `to_json` gave. Raises ValueError that names the field."""
         value = strict.parse_object(text)
-        if value.get("format") != 1:
-            raise ValueError("format is not 1; a newer streamser may be needed")
+        if value.get("format") != 2:
+            raise ValueError("format is not 2; the model is for another version of streamser")
         return strict.read(cls, value)
 
     @classmethod
