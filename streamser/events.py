@@ -249,7 +249,7 @@ def _plain(value: Any) -> Any:
         if abs(value) < 1e9:  # `round(value, 6)` is exact at ties, and three times the work
             return round(value * 1e6) / 1e6
         return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | int):
+    if value is None or isinstance(value, (str, int)):
         return value
     if dataclasses.is_dataclass(value):
         return {name: _plain(getattr(value, name)) for name in _names(value.__class__)}

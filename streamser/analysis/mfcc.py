@@ -37,6 +37,7 @@ class Mfcc:
         self._windowed = np.empty((self.block, n_fft), dtype=np.float32)
         self._power = np.empty((self.block, n_fft // 2 + 1), dtype=np.float32)
         self._bands = np.empty((self.block, features.n_mels), dtype=np.float32)
+        self._floor = np.array(features.log_floor, np.float32)
         self._filled = 0
 
     @property
@@ -72,10 +73,10 @@ class Mfcc:
         np.abs(np.fft.rfft(windowed, norm="forward"), out=power)
         np.square(power, out=power)
         bands = np.dot(power, self._mel, out=self._bands)
-        np.maximum(bands, self._features.log_floor, out=bands)
+        np.maximum(bands, self._floor, out=bands)
         np.log(bands, out=bands)
         consumed = count * self._features.hop
-        self._samples[: self._filled - consumed] = self._samples[consumed : self._filled].copy()
+        self._samples[: self._filled - consumed] = self._samples[consumed : self._filled]
         self._filled -= consumed
         mfcc: Floats = np.dot(bands, self._dct)[:count]
         return mfcc

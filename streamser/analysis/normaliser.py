@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from streamser.analysis.hops import HOP
 from streamser.model.manifest import Features, NormaliserStatistics
 
 Floats = NDArray[np.float32]
@@ -27,7 +28,8 @@ class Normaliser:
         self._prior = np.array(statistics.mean, dtype=np.float64)
         self._prior_frames = statistics.prior_seconds * features.frames_per_second
         self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
-        self._keep = keep
+        self._keep, self._fading = keep, np.array(keep)
+        self._ones = np.ones(HOP // features.hop, np.float32)
         self._sum = np.empty_like(self._prior)
         self.reset()
 
@@ -38,8 +40,8 @@ class Normaliser:
 
     def push(self, frames: Floats) -> Floats:
         """Take the (frames, n_mfcc) of a hop and return them normalised, in place."""
-        self._sum *= self._keep
-        self._sum += frames.sum(axis=0, dtype=np.float64)
+        self._sum *= self._fading
+        self._sum += self._ones.dot(frames)
         self._frames = self._frames * self._keep + len(frames)
         frames -= (self._sum / self._frames).astype(np.float32)
         frames *= self._inverse_scale

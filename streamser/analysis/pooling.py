@@ -12,6 +12,9 @@ Floats = NDArray[np.float32]
 WEIGHT_FLOOR = 1e-6
 VARIANCE_FLOOR = 1e-4
 
+_NONE, _LEAST = np.array(0.0), np.array(VARIANCE_FLOOR)
+"""Arrays, as what fades is: numpy would make one of a Python number at every call."""
+
 
 class RunningPool:
     """Weighted mean and standard deviation of the embeddings since `reset`.
@@ -23,7 +26,7 @@ class RunningPool:
     def __init__(self, shape: NetworkShape, *, keep: float) -> None:
         """`shape` tells how many embeddings a hop has, and how long they are."""
         self._dim = dim = shape.embedding_dim
-        self._keep = keep
+        self._keep = np.array(keep)
         self.sums = np.zeros(1 + 2 * dim)
         """Total weight, weighted sum, weighted sum of squares; float64."""
 
@@ -48,8 +51,8 @@ class RunningPool:
         moments = self.sums[1:] / self.sums[0]
         mean, std = moments[: self._dim], moments[self._dim :]
         std -= mean * mean  # from the mean of squares on, in place
-        np.maximum(std, 0.0, out=std)
-        std += VARIANCE_FLOOR
+        np.maximum(std, _NONE, out=std)
+        std += _LEAST
         np.sqrt(std, out=std)
         pooled: Floats = moments.astype(np.float32)
         return pooled
