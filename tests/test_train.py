@@ -283,6 +283,9 @@ def test_a_wrong_recipe_is_named(tmp_path: Path) -> None:
     path.write_text(shipped.replace("passes", "pases"))
     with pytest.raises(RecipeError, match="pases"):
         load_recipe(str(path))
+    path.write_text(shipped.replace("pooled/1/refit", "pooled-1-refit"))
+    with pytest.raises(RecipeError, match="no split pooled-1-refit"):
+        load_recipe(str(path))
     with pytest.raises(RecipeError, match="streamser-research"):
         load_recipe("nothing")
     assert isinstance(load_recipe("streamser-research"), Recipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from streamser.analysis.voice import GateSettings
 from streamser.model.manifest import Features
 
 RECIPES = Path(__file__).parent / "recipes"
+SPLIT = r"(pooled|emobox|\w+/left-out)/[1-9]\d*(/refit)?"
+"""Names of the splits that streaming networks are trained on (train.splits)."""
+
 T = TypeVar("T")
 Table = dict[str, Any]
 
@@ -152,6 +156,10 @@ class Recipe:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     fit: FitSettings = field(default_factory=FitSettings)
+
+    def __post_init__(self) -> None:
+        if self.shipped and not re.fullmatch(SPLIT, self.shipped):
+            raise RecipeError(f"{self.name}: shipped: no split {self.shipped}: say pooled/1/refit")
 
 
 def load_recipe(name: str) -> Recipe:
