@@ -77,8 +77,9 @@ class Augment:
     def _mask(self, x: Floats, rng: np.random.Generator) -> None:
         # SpecAugment (Park et al., Interspeech 2019).
         mean = x.mean(axis=0)
+        longest = round(self._s.time_mask_seconds / self._frame_seconds)
         for _ in range(self._s.time_masks):
-            width = int(rng.integers(0, self._s.time_mask_frames + 1))
+            width = int(rng.integers(0, longest + 1))
             start = int(rng.integers(0, max(1, len(x) - width)))
             x[start : start + width] = mean
         for _ in range(self._s.band_masks):

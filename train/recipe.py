@@ -79,7 +79,9 @@ class AugmentSettings:
     reverb_seconds: tuple[float, float] = (0.15, 0.8)
     band_limit: float = 0.15
     time_masks: int = 2
-    time_mask_frames: int = 15
+    time_mask_seconds: float = 0.15
+    """The longest."""
+
     band_masks: int = 2
     band_mask_bands: int = 8
 
