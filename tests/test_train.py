@@ -169,6 +169,9 @@ def test_a_teacher_shares_the_targets_and_leaves_the_network_as_it_was(
     network = fit(taught, experiment.split, **run)
     plain = Network(taught).clip_model()
     assert network.model.count_params() == plain.count_params()
+    np.save(tmp_path / "soft_labels.npy", np.ones((3, len(taught.labels))))
+    with pytest.raises(RecipeError, match="begun with other clips"):
+        fit(taught, experiment.split, **run)
 
 
 def test_the_teacher_hears_how_and_not_how_loud() -> None:

@@ -21,7 +21,7 @@ from train.examples import Examples, renditions
 from train.experiment import WEIGHTS
 from train.features import FeatureCache, to_mfcc
 from train.network import Network
-from train.recipe import Recipe
+from train.recipe import Recipe, RecipeError
 from train.scores import unweighted_recalls
 from train.splits import Split
 from train.teacher import EncodingCache, hints, soft_labels, wholes
@@ -30,6 +30,7 @@ from train.trainer import Trainer
 Floats = NDArray[np.float32]
 
 HISTORY = "history.jsonl"
+SOFT_LABELS = "soft_labels.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ def fit(
     """Train on `split.train`, watching `split.dev`; picks up where `folder` says it stopped.
 
     The averaged weights of the last pass are the result: no pass is chosen, so none is chosen on
-    test speakers. Writes `history.jsonl`, `normaliser.json`, checkpoints and `clip.weights.h5`.
+    test speakers. Writes `history.jsonl`, `normaliser.json`, checkpoints and `clip.weights.h5`,
+    and what a teacher answered, `soft_labels.npy`.
+
+    Raises RecipeError where `folder` was begun with other clips.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
@@ -82,7 +86,7 @@ def fit(
     train = Examples(split.train, recipe, cache=cache, renditions=renditions(recipe), votes=votes)
     dev = Examples(split.dev, recipe, cache=cache)
     if recipe.fit.taught:
-        _listen_to_the_teacher(train, recipe, cache=cache, seed=seed)
+        _listen_to_the_teacher(train, recipe, cache=cache, folder=folder, seed=seed)
     statistics = normaliser_statistics(train, recipe)
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
     front = Front(recipe, statistics)
@@ -109,10 +113,15 @@ def fit(
 
 
 def _listen_to_the_teacher(
-    train: Examples, recipe: Recipe, *, cache: FeatureCache, seed: int
+    train: Examples, recipe: Recipe, *, cache: FeatureCache, folder: Path, seed: int
 ) -> None:
     encodings = EncodingCache(cache.folder.parent).load(train.clips)
-    heard = soft_labels(wholes(encodings), train, recipe, seed=seed)
+    kept = folder / SOFT_LABELS
+    if not kept.exists():
+        np.save(kept, soft_labels(wholes(encodings), train, recipe, seed=seed))
+    heard = np.load(kept)
+    if len(heard) != len(train.clips):
+        raise RecipeError(f"{folder}: begun with other clips; remove it to begin anew")
     train.teach(heard, share=recipe.fit.taught)
     if recipe.fit.hinted:
         train.hints = hints(encodings)
