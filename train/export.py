@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -29,6 +27,7 @@ from streamser.model.manifest import (
 )
 from train.baseline import fit_baseline
 from train.batches import Front
+from train.convert import in_int8, in_int8_as_it_goes
 from train.corpora import CORPORA, Clip
 from train.corpora.clip import EMOTIONS
 from train.examples import Examples
@@ -40,7 +39,6 @@ from train.one_state import with_one_state
 from train.recipe import Recipe
 
 Floats = NDArray[np.float32]
-Samples = Callable[[], Iterator[dict[str, Floats]]]
 
 
 class FloatStream:
@@ -51,41 +49,34 @@ class FloatStream:
         self._head = fitted.network.head_model()
         self._run_step = tf.function(self._step)
         self._run_head = tf.function(self._head)
-        self._shapes = fitted.network.encoder.state_shapes()
-        self.states = tuple(f"state_{i}" for i in range(len(self._shapes)))
+        shapes = fitted.network.encoder.state_shapes()
+        self._shapes = {f"state_{i}": shape for i, shape in enumerate(shapes)}
         self._network_shape = network_shape(fitted)
 
-    def hear(self, hops: Floats) -> Iterator[tuple[dict[str, Floats], Floats]]:
-        """For each of the (frames, n_mfcc) hops yield the encoder's inputs and the pool so far."""
-        states = [np.zeros((1, *shape), np.float32) for shape in self._shapes]
-        pool = RunningPool(self._network_shape, keep=1.0)
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the states, in order."""
+        return tuple(self._shapes)
+
+    def hear(self, hops: Floats) -> Iterator[tuple[dict[str, Floats], dict[str, Floats]]]:
+        """For each of the (frames, n_mfcc) hops yield the encoder's inputs and outputs."""
+        states = {name: np.zeros((1, *shape), np.float32) for name, shape in self._shapes.items()}
         for hop in hops:
-            inputs = {"features": hop[None, None]}
-            inputs |= dict(zip(self.states, states, strict=True))
-            outputs = self._run_step(list(inputs.values()))
-            states = [outputs[f"{name}_out"].numpy() for name in self.states]
-            pool.push(outputs["embedding"].numpy()[0, 0], outputs["weight"].numpy()[0, 0])
-            yield inputs, pool.pooled()[None]
+            inputs = {"features": hop[None, None], **states}
+            outputs = {k: v.numpy() for k, v in self._run_step(list(inputs.values())).items()}
+            states = {name: outputs[f"{name}_out"] for name in states}
+            yield inputs, outputs
+
+    def pooled(self, hops: Floats) -> Floats:
+        """Return the (pooled_dim,) statistics of a whole clip."""
+        pool = RunningPool(self._network_shape, keep=1.0)
+        for _, outputs in self.hear(hops):
+            pool.push(outputs["embedding"][0, 0], outputs["weight"][0, 0])
+        return pool.pooled()
 
     def logits(self, hops: Floats) -> Floats:
         """Return the (labels,) logits of a whole clip."""
-        *_, (_, pooled) = self.hear(hops)
-        return np.asarray(self._run_head([pooled])["logits"].numpy()[0])
-
-
-def convert(model: keras.Model, samples: Samples | None) -> bytes:
-    """Return `model` as TFLite: INT8 within, calibrated on `samples`; float without them.
-
-    Inputs and outputs are float32.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        model.export(folder, format="tf_saved_model", verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if samples is not None:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = samples
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        return bytes(converter.convert())
+        return np.asarray(self._run_head([self.pooled(hops)[None]])["logits"].numpy()[0])
 
 
 def export(
@@ -107,15 +98,9 @@ def export(
             for inputs, _ in stream.hear(clip):
                 yield inputs
 
-    def head_samples() -> Iterator[dict[str, Floats]]:
-        for clip in calibration:
-            for i, (_, pooled) in enumerate(stream.hear(clip)):
-                if i % 4 == 3:
-                    yield {"pooled": pooled}
-
-    quantised = convert(fitted.network.step_model(), encoder_samples)
+    quantised = in_int8(fitted.network.step_model(), encoder_samples)
     encoder, states = with_one_state(quantised, stream.states)
-    files = {ENCODER: encoder, HEAD: convert(fitted.network.head_model(), head_samples)}
+    files = {ENCODER: encoder, HEAD: in_int8_as_it_goes(fitted.network.head_model())}
     manifest = Manifest(
         name=recipe.name,
         version=version,

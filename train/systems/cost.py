@@ -18,7 +18,7 @@ from streamser.audio.recording import read_recording
 from streamser.audio.source import SAMPLE_RATE
 from streamser.clip import demo_clip
 from streamser.model.interpreter import Network
-from train.export import convert
+from train.convert import in_int8
 from train.multiply_adds import multiply_adds
 from train.scores import unweighted_recall
 from train.systems.judge import data, load_model
@@ -77,7 +77,7 @@ def to_int8(run: SystemRun, model: keras.Model) -> bytes:
         yield from ({"features": row[None]} for row in features)
 
     one = keras.Input(features.shape[1:], batch_size=1, name="features")
-    return convert(keras.Model([one], {"logits": model(one)}), samples)
+    return in_int8(keras.Model([one], {"logits": model(one)}), samples)
 
 
 def answer(network: Network, features: np.ndarray) -> np.ndarray:
