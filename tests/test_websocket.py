@@ -65,6 +65,7 @@ FLAG = "--experimental-websocket"
 NODE = """\
 const socket = new WebSocket(process.argv[1]);
 const kinds = [];
+socket.onopen = () => console.log("open");
 socket.onmessage = (message) => kinds.push(JSON.parse(message.data).type);
 socket.onclose = (close) => console.log(close.code, ...kinds);
 """
@@ -84,9 +85,8 @@ def test_a_client_in_javascript(tmp_path: Path) -> None:
         it.log.until("session started")
         command = ["node", FLAG, "-e", NODE, f"ws://127.0.0.1:{port}/"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as node:
-            time.sleep(1.0)
+            assert node.stdout is not None and node.stdout.readline() == "open\n"
             it.hear(speech() + SECOND)
-            time.sleep(0.5)
             it.end()
             told, _ = node.communicate(timeout=PATIENCE)
         code, *kinds = told.split()
