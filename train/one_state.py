@@ -18,6 +18,9 @@ from streamser.model.manifest import StateShape
 Operator = schema.BuiltinOperator
 Options = schema.BuiltinOptions
 
+VERSIONS = {Operator.RESHAPE: 1, Operator.SPLIT_V: 2, Operator.CONCATENATION: 2}
+"""Of the kinds that are added: the first with int8."""
+
 
 def with_one_state(content: bytes, names: Sequence[str]) -> tuple[bytes, tuple[StateShape, ...]]:
     """Join float inputs NAME and outputs NAME_out of an INT8 graph to `state` and `state_out`.
@@ -58,10 +61,6 @@ def with_one_state(content: bytes, names: Sequence[str]) -> tuple[bytes, tuple[S
     joined = [graph.outputs["state_out"]]
     graph.end_with(Operator.CONCATENATION, after, joined, Options.ConcatenationOptions, join)
     return graph.content(), tuple(parts)
-
-
-VERSIONS = {Operator.RESHAPE: 1, Operator.SPLIT_V: 2, Operator.CONCATENATION: 2}
-"""Of the kinds that are added: the first with int8."""
 
 
 class _Graph:
