@@ -118,7 +118,9 @@ def _listen_to_the_teacher(
     encodings = EncodingCache(cache.folder.parent).load(train.clips)
     kept = folder / SOFT_LABELS
     if not kept.exists():
-        np.save(kept, soft_labels(wholes(encodings), train, recipe, seed=seed))
+        partial = kept.with_suffix(".partial.npy")
+        np.save(partial, soft_labels(wholes(encodings), train, recipe, seed=seed))
+        partial.rename(kept)
     heard = np.load(kept)
     if len(heard) != len(train.clips):
         raise RecipeError(f"{folder}: begun with other clips; remove it to begin anew")

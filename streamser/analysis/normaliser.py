@@ -28,7 +28,8 @@ class Normaliser:
         self._prior = np.array(statistics.mean, dtype=np.float64)
         self._prior_frames = statistics.prior_seconds * features.frames_per_second
         self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
-        self._keep, self._fading = keep, np.array(keep)
+        self._keep = keep
+        self._fading = np.array(keep)  # numpy would make one of a float at every hop
         self._ones = np.ones(HOP // features.hop, np.float32)
         self._sum = np.empty_like(self._prior)
         self.reset()

@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 WEIGHT_FLOOR = 1e-6
 VARIANCE_FLOOR = 1e-4
 
-_NONE, _LEAST = np.array(0.0), np.array(VARIANCE_FLOOR)
+_ZERO, _FLOOR = np.array(0.0), np.array(VARIANCE_FLOOR)
 """Arrays, as what fades is: numpy would make one of a Python number at every call."""
 
 
@@ -51,8 +51,8 @@ class RunningPool:
         moments = self.sums[1:] / self.sums[0]
         mean, std = moments[: self._dim], moments[self._dim :]
         std -= mean * mean  # from the mean of squares on, in place
-        np.maximum(std, _NONE, out=std)
-        std += _LEAST
+        np.maximum(std, _ZERO, out=std)
+        std += _FLOOR
         np.sqrt(std, out=std)
         pooled: Floats = moments.astype(np.float32)
         return pooled
