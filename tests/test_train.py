@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,9 @@ from streamser.analysis.whole import WholeAnalyzer
 from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
 from streamser.model.bundle import load
-from train import teacher
+from train import bottleneck, teacher
 from train.batches import Batch, Front, TrainingBatches
+from train.bottleneck import Bottleneck, through
 from train.corpora import EMOTIONS, ravdess
 from train.draws import Draws
 from train.evaluation import agreement, trust
@@ -159,10 +161,39 @@ def test_a_refit_without_a_voice_to_judge_by_is_refused(corpus: Path, tmp_path: 
         prepare(recipe, again=True, root=corpus, runs=tmp_path)
 
 
+def told(hops: Sequence[NDArray[np.floating]], own: NDArray[np.int_]) -> float:
+    """Share of the variance of a clip's means that goes with its label."""
+    means = np.array([clip.mean(axis=0, dtype=np.float64) for clip in hops])
+    return float(np.mean(np.corrcoef(own, means, rowvar=False)[0, 1:] ** 2))
+
+
+def test_a_bottleneck_keeps_what_tells_emotions(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of 40 numbers a hop tells the emotion, the least of them."""
+    monkeypatch.setattr(bottleneck, "STEPS", 300)
+    train = Examples(experiment.split.train, experiment.recipe, cache=experiment.cache)
+    own = train.targets.argmax(axis=1)
+    rng = np.random.default_rng(0)
+    hops = [rng.standard_normal((20, 40)) for _ in own]
+    for clip, emotion in zip(hops, own, strict=True):
+        clip[:, 7] = (clip[:, 7] + emotion) / 4
+    found = Bottleneck.of(hops, train, experiment.recipe, seed=0)
+    voices = np.array([clip.emotion in EMOTIONS for clip in train.clips])
+    assert np.mean((found(hops).argmax(axis=1) == own)[voices]) > 0.9
+    hints = through(found.narrow, hops)
+    assert told(hints, own) > 2 * told(hops, own)
+    every = np.concatenate(hints).astype(np.float32)
+    assert every.shape == (20 * len(own), bottleneck.WIDTH)
+    np.testing.assert_allclose(every.mean(axis=0), 0.0, atol=1e-2)
+    np.testing.assert_allclose(every.std(axis=0), 1.0, atol=1e-2)
+
+
 def test_a_teacher_shares_the_targets_and_leaves_the_network_as_it_was(
-    experiment: Experiment, tmp_path: Path
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("moonshine_voice")
+    monkeypatch.setattr(bottleneck, "STEPS", 20)
     settings = dataclasses.replace(experiment.recipe.fit, passes=1, taught=0.5, hinted=1.0)
     taught = dataclasses.replace(experiment.recipe, fit=settings)
     run = {"cache": experiment.cache, "folder": tmp_path, "seed": 0, "votes": {}}

@@ -20,17 +20,16 @@ from train.batches import Batch, Front, TrainingBatches, whole_clips
 from train.examples import Examples, renditions
 from train.experiment import WEIGHTS
 from train.features import FeatureCache, to_mfcc
+from train.lessons import teach
 from train.network import Network
-from train.recipe import Recipe, RecipeError
+from train.recipe import Recipe
 from train.scores import unweighted_recalls
 from train.splits import Split
-from train.teacher import EncodingCache, hints, soft_labels, wholes
 from train.trainer import Trainer
 
 Floats = NDArray[np.float32]
 
 HISTORY = "history.jsonl"
-SOFT_LABELS = "soft_labels.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +74,18 @@ def fit(
 
     The averaged weights of the last pass are the result: no pass is chosen, so none is chosen on
     test speakers. Writes `history.jsonl`, `normaliser.json`, checkpoints and `clip.weights.h5`,
-    and what a teacher answered, `soft_labels.npy`.
+    and what a teacher told (train.lessons).
 
     Raises RecipeError where `folder` was begun with other clips.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(seed)
-    if recipe.fit.bfloat16:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     train = Examples(split.train, recipe, cache=cache, renditions=renditions(recipe), votes=votes)
     dev = Examples(split.dev, recipe, cache=cache)
     if recipe.fit.taught:
-        _listen_to_the_teacher(train, recipe, cache=cache, folder=folder, seed=seed)
+        teach(train, recipe, cache=cache, folder=folder, seed=seed)
+    keras.utils.set_random_seed(seed)
+    if recipe.fit.bfloat16:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     statistics = normaliser_statistics(train, recipe)
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
     front = Front(recipe, statistics)
@@ -110,23 +109,6 @@ def fit(
         trainer.save(number + 1)
     trainer.averaged.save_weights(folder / WEIGHTS)
     return load_fitted(recipe, folder)
-
-
-def _listen_to_the_teacher(
-    train: Examples, recipe: Recipe, *, cache: FeatureCache, folder: Path, seed: int
-) -> None:
-    encodings = EncodingCache(cache.folder.parent).load(train.clips)
-    kept = folder / SOFT_LABELS
-    if not kept.exists():
-        partial = kept.with_suffix(".partial.npy")
-        np.save(partial, soft_labels(wholes(encodings), train, recipe, seed=seed))
-        partial.rename(kept)
-    heard = np.load(kept)
-    if len(heard) != len(train.clips):
-        raise RecipeError(f"{folder}: begun with other clips; remove it to begin anew")
-    train.teach(heard, share=recipe.fit.taught)
-    if recipe.fit.hinted:
-        train.hints = hints(encodings)
 
 
 def history(folder: Path, key: str) -> list[float]:

@@ -95,8 +95,8 @@ class FitSettings:
     distillation, Hinton et al., 2015)."""
 
     hinted: float = 0.0
-    """Weight of guessing what the teacher's layers hold at each hop (hints, Romero et al., ICLR
-    2015); only where it has a share of the targets."""
+    """Weight of guessing at each hop what of the teacher's layers tells emotions (train.bottleneck;
+    hints, Romero et al., ICLR 2015); only where it has a share of the targets."""
 
     passes: int = 40
     draws: int = 14_000

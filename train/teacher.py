@@ -26,10 +26,8 @@ from streamser.audio.source import SAMPLE_RATE
 from train.clip_cache import Arrays, ClipCache
 from train.corpora.clip import EMOTIONS, Clip
 from train.examples import Examples
-from train.experiment import Experiment
 from train.features import read_samples
 from train.recipe import Recipe, RecipeError
-from train.scores import unweighted_recalls
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +38,7 @@ LAYERS = tuple(f"/layers.{i}/Add_1_output_0" for i in range(4))
 """The residual stream after each of the first four blocks, 288 wide."""
 
 HINTING = (1, 3)
-"""Those of LAYERS that the network guesses hop by hop."""
+"""Those of LAYERS that are kept hop by hop."""
 
 STEP, REACH = 384, 895
 """Samples from one step of the encoder to the next, and that one step sees before its layers."""
@@ -161,7 +159,7 @@ def wholes(encodings: Sequence[Encoding]) -> Floats:
     return np.array([encoding.whole for encoding in encodings], np.float32)
 
 
-def hints(encodings: Sequence[Encoding]) -> list[NDArray[np.float16]]:
+def layers(encodings: Sequence[Encoding]) -> list[NDArray[np.float16]]:
     """Return (hops, 576) of each clip: how far each hop is from the mean, in deviations."""
     hops = np.concatenate([encoding.hops for encoding in encodings])
     mean = hops.mean(axis=0, dtype=np.float32)
@@ -221,16 +219,3 @@ def _own_emotions(examples: Examples, recipe: Recipe) -> NDArray[np.bool_]:
         mine = corpora == corpus
         own[mine] = (examples.targets[mine] > 0).any(axis=0)
     return own
-
-
-def dev_recalls(experiment: Experiment) -> dict[str, float]:
-    """Return the UA of each corpus' dev speakers by a teacher that learnt from the train side."""
-    recipe, cache = experiment.recipe, EncodingCache(experiment.cache.folder.parent)
-    train = Examples(experiment.split.train, recipe, cache=experiment.cache)
-    voices = np.flatnonzero([clip.emotion in EMOTIONS for clip in train.clips])
-    clips = [train.clips[i] for i in voices]
-    teacher = Teacher.of(
-        wholes(cache.load(clips)), clips, train.draw_shares(recipe)[voices], recipe
-    )
-    dev = [clip for clip in experiment.split.dev if clip.emotion in EMOTIONS]
-    return unweighted_recalls(dev, teacher(wholes(cache.load(dev))), recipe.labels)

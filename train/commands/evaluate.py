@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     parser.add_argument("--model", type=Path, help="folder of the bundle " + WHERE)
     parser.add_argument(
-        "--teacher", action="store_true", help="judge who taught it instead, on dev speakers"
+        "--teacher", action="store_true", help="judge what taught it instead, on dev speakers"
     )
     parser.add_argument("--card", action="store_true", help="write the bundle's card from it")
 
@@ -45,10 +45,10 @@ def _evaluate_systems(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate_teacher(arguments: argparse.Namespace) -> None:
-    from train.teacher import dev_recalls
+    from train.lessons import dev_recalls
 
-    recalls = dev_recalls(experiment(arguments))
-    print(json.dumps({name: round(100 * ua, 1) for name, ua in recalls.items()}, indent=1))
+    for name, recalls in dev_recalls(experiment(arguments)).items():
+        print(name, json.dumps({corpus: round(100 * ua, 1) for corpus, ua in recalls.items()}))
 
 
 def _evaluate_bundle(arguments: argparse.Namespace) -> None:
