@@ -37,6 +37,7 @@ from train.fit import Fitted, load_fitted
 from train.judge import answers, hear, recorded_sounds
 from train.one_state import with_one_state
 from train.recipe import Recipe
+from train.rounding import round_convolutions
 
 Floats = NDArray[np.float32]
 
@@ -141,6 +142,7 @@ def export_run(
     chosen = rng.choice(len(shares), voices, replace=False, p=shares / shares.sum())
     features = [train.features[0][i] for i in chosen]
     calibration = [front(found.log_mel[found.voiced][: recipe.fit.max_hops]) for found in features]
+    round_convolutions(fitted, calibration)
     manifest = export(
         recipe,
         fitted,
