@@ -239,14 +239,13 @@ def test_hints_go_with_their_hops(experiment: Experiment) -> None:
     """
     recipe = experiment.recipe
     recipe = dataclasses.replace(recipe, augment=dataclasses.replace(recipe.augment, paste=0.5))
-    train = Examples(
-        experiment.split.train, recipe, cache=experiment.cache, renditions=renditions(recipe)
-    )
+    heard = renditions(recipe)
+    train = Examples(experiment.split.train, recipe, cache=experiment.cache, renditions=heard)
     places: dict[bytes, set[float]] = defaultdict(set)
-    for rendition, speed in zip(train.features, (0.9, 1.0, 1.1), strict=True):
-        for i, features in enumerate(rendition):
+    for rendition, found in zip(heard, train.features, strict=True):
+        for i, features in enumerate(found):
             for hop, log_mel in enumerate(features.log_mel):
-                places[log_mel.tobytes()].add(1000 * i + max(0, hop - 1) * speed)
+                places[log_mel.tobytes()].add(1000 * i + max(0, hop - 1) * rendition.speed)
     hops = [len(features.log_mel) for features in train.features[1]]
     train.hints = [1000 * i + np.arange(n)[:, None] for i, n in enumerate(hops)]
     for draw in itertools.chain(*Draws(train, recipe)(np.random.default_rng(0))):
