@@ -20,7 +20,9 @@ from train.scores import unweighted_recalls
 
 Floats = NDArray[np.float32]
 
-SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
+SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
+"""Never none: who asks for a profile is to be heard by it."""
+
 ORDINARY_SECONDS = 10.0
 """Of neutral speech that make a speaker's baseline."""
 
