@@ -22,6 +22,7 @@ from train.corpora.clip import EMOTIONS
 from train.examples import Examples
 from train.network import Pool
 from train.recipe import Recipe
+from train.teacher import standardised
 
 Floats = NDArray[np.float32]
 Hops = Sequence[NDArray[np.float16]]
@@ -41,7 +42,7 @@ class Bottleneck:
 
     @classmethod
     def of(cls, hops: Hops, examples: Examples, recipe: Recipe, *, seed: int) -> Self:
-        """Teach it the voices among `examples`, drawn as the network's are."""
+        """Teach it the voices among `examples`, whose (hops, n) are `hops`, drawn as for ours."""
         keras.utils.set_random_seed(seed)
         model = _network(hops[0].shape[1], len(recipe.labels))
         rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
@@ -74,11 +75,8 @@ class Bottleneck:
 
 
 def through(narrow: Floats, hops: Hops) -> list[NDArray[np.float16]]:
-    """Return (hops, WIDTH) of each clip: how far each hop is from the mean, in deviations."""
-    made = [clip.astype(np.float32) @ narrow[:-1] + narrow[-1] for clip in hops]
-    every = np.concatenate(made)
-    mean, inverse = every.mean(axis=0), 1.0 / every.std(axis=0)
-    return [((clip - mean) * inverse).astype(np.float16) for clip in made]
+    """Return (hops, WIDTH) of each clip, `standardised`."""
+    return standardised([clip.astype(np.float32) @ narrow[:-1] + narrow[-1] for clip in hops])
 
 
 def _network(width: int, labels: int) -> keras.Model:

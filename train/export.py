@@ -128,7 +128,7 @@ def export(
 def export_run(
     experiment: Experiment, *, folder: Path, version: str, licence: str, voices: int = 40
 ) -> Manifest:
-    """Export a finished run: calibrate on training voices, fit the verdict on dev speakers.
+    """Export a finished run: round and calibrate by training voices, fit the verdict by dev ones.
 
     Few voices and no other sounds: a range that holds the rarest of peaks is coarse for all.
     Temperature and threshold are fitted on the answers of the INT8 network itself.

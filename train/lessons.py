@@ -29,17 +29,17 @@ def teach(train: Examples, recipe: Recipe, *, cache: FeatureCache, folder: Path,
     Raises RecipeError where `folder` was begun with other clips.
     """
     encodings = EncodingCache(cache.folder.parent).load(train.clips)
+    heard = _kept(
+        folder / SOFT_LABELS, lambda: soft_labels(wholes(encodings), train, recipe, seed=seed)
+    )
+    if len(heard) != len(train.clips):
+        raise RecipeError(f"{folder}: begun with other clips; remove it to begin anew")
     if recipe.fit.hinted:
         hops = layers(encodings)
         narrow = _kept(
             folder / NARROW, lambda: Bottleneck.of(hops, train, recipe, seed=seed).narrow
         )
         train.hints = through(narrow, hops)
-    heard = _kept(
-        folder / SOFT_LABELS, lambda: soft_labels(wholes(encodings), train, recipe, seed=seed)
-    )
-    if len(heard) != len(train.clips):
-        raise RecipeError(f"{folder}: begun with other clips; remove it to begin anew")
     train.teach(heard, share=recipe.fit.taught)
 
 

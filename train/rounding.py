@@ -6,6 +6,7 @@ how near a convolution's output stays over the inputs that it really gets.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -31,36 +32,37 @@ def round_convolutions(fitted: Fitted, calibration: Sequence[Floats]) -> None:
     convolutions = [fitted.model.get_layer(name) for name in names]
     padded = [fitted.model.get_layer(f"{name}_past").output for name in names]
     heard = keras.Model(fitted.model.inputs[0], padded)
-    products = [np.zeros(0)] * len(names)
+    grams = [np.zeros((math.prod(c.kernel.shape[:-1]),) * 2) for c in convolutions]
     for clip in calibration:
         inputs = heard.predict_on_batch(clip.reshape(1, -1, clip.shape[-1]))
-        for i, (convolution, steps) in enumerate(zip(convolutions, inputs, strict=True)):
+        for convolution, steps, gram in zip(convolutions, inputs, grams, strict=True):
             rows = _patches(convolution, steps[0, 0].astype(np.float64))
-            products[i] = products[i] + rows.T @ rows if products[i].size else rows.T @ rows
-    for convolution, product in zip(convolutions, products, strict=True):
+            gram += rows.T @ rows
+    for convolution, gram in zip(convolutions, grams, strict=True):
         kernel = convolution.kernel.numpy()
-        rounded = round_weights(kernel.reshape(-1, kernel.shape[-1]), product)
+        rounded = round_weights(kernel.reshape(-1, kernel.shape[-1]), gram)
         convolution.kernel.assign(rounded.reshape(kernel.shape))
 
 
-def round_weights(weights: Floats, product: Doubles) -> Floats:
+def round_weights(weights: Floats, gram: Doubles) -> Floats:
     """Return (n, filters) weights on a grid for each filter, whose largest weight stays as it is.
 
-    `product` (n, n) is the sum, over what was heard, of the inputs' products with each other.
+    `gram` (n, n) is the sum, over what was heard, of the inputs' products with each other.
     """
     left = weights.astype(np.float64)
-    step = np.abs(left).max(axis=0) / LEVELS
-    free = np.abs(left) < np.abs(left).max(axis=0)
-    damped = product + DAMPING * np.mean(np.diag(product)) * np.eye(len(product))
-    loudest_first = np.argsort(-np.diag(product))
+    largest = np.abs(left).max(axis=0)
+    step = np.maximum(largest, np.finfo(np.float32).tiny) / LEVELS
+    free = np.abs(left) < largest
+    damped = gram + DAMPING * np.mean(np.diag(gram)) * np.eye(len(gram))
+    loudest_first = np.argsort(-np.diag(gram))
     inverse = np.linalg.inv(damped[np.ix_(loudest_first, loudest_first)])
-    made_up = np.linalg.cholesky(inverse).T
+    factor = np.linalg.cholesky(inverse).T
     for place, row in enumerate(loudest_first):
         rounded = np.clip(np.round(left[row] / step), -LEVELS, LEVELS) * step
-        error = (left[row] - rounded) / made_up[place, place]
+        error = (left[row] - rounded) / factor[place, place]
         left[row] = rounded
         later = loudest_first[place + 1 :]
-        left[later] -= free[later] * np.outer(made_up[place, place + 1 :], error)
+        left[later] -= free[later] * np.outer(factor[place, place + 1 :], error)
     return left.astype(np.float32)
 
 

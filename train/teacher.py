@@ -160,11 +160,16 @@ def wholes(encodings: Sequence[Encoding]) -> Floats:
 
 
 def layers(encodings: Sequence[Encoding]) -> list[NDArray[np.float16]]:
-    """Return (hops, 576) of each clip: how far each hop is from the mean, in deviations."""
-    hops = np.concatenate([encoding.hops for encoding in encodings])
+    """Return (hops, 576) of each clip, `standardised`."""
+    return standardised([encoding.hops for encoding in encodings])
+
+
+def standardised(clips: Sequence[NDArray[np.floating]]) -> list[NDArray[np.float16]]:
+    """Return (hops, n) of each clip: how far each hop is from the mean, in deviations."""
+    hops = np.concatenate(clips)
     mean = hops.mean(axis=0, dtype=np.float32)
     inverse = 1.0 / hops.std(axis=0, dtype=np.float32)
-    return [((encoding.hops - mean) * inverse).astype(np.float16) for encoding in encodings]
+    return [((clip - mean) * inverse).astype(np.float16) for clip in clips]
 
 
 @dataclass(frozen=True, slots=True)
