@@ -25,8 +25,8 @@ TERMS = {
 TEACHER = """
 Taught: {share} of a voice's target is what a linear layer hears in it that reads the encoder of
 Moonshine Tiny (Jeffries et al., 2024; MIT licence), pretrained on speech recognition in English.
-At each hop the network learnt, besides, to guess what of that encoder tells emotions. All of this was
-learnt from the training clips alone; neither teacher nor guesses are part of this bundle.
+At each hop the network learnt, besides, to guess what of that encoder tells emotions. All of this
+was learnt from the training clips alone; neither teacher nor guesses are part of this bundle.
 """
 
 TEMPLATE = Path(__file__).with_suffix(".md")
