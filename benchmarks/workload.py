@@ -26,7 +26,7 @@ from streamser.analysis.pooling import RunningPool
 from streamser.analysis.settings import Settings
 from streamser.analysis.verdict import Verdict
 from streamser.analysis.voice import VoiceGate
-from streamser.audio.microphone import BLOCK_SECONDS
+from streamser.audio.capture import BLOCK_SECONDS
 from streamser.audio.recording import read_recording
 from streamser.audio.ring import RingBuffer
 from streamser.audio.source import SAMPLE_RATE, Samples
@@ -59,7 +59,7 @@ class Tape:
     def open(self) -> None:
         """Nothing to open."""
 
-    def read(self, timeout: float) -> Samples | None:
+    def read(self, timeout: float, hops: int = 1) -> Samples | None:
         """Return the next block, over and over."""
         start = self._at % self._samples.size
         self._ring.write(self._samples[start : start + BLOCK])

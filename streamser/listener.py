@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 HEALTH_SECONDS = 5.0
 """Between two `health` events."""
 
+MOST_HOPS = 3
+"""Of audio that is waited for at once: a quarter of a second."""
+
 POLL_SECONDS = 0.25
 """What iteration waits at once, so that a stop is noticed."""
 
@@ -99,8 +102,11 @@ class Listener:
         self._pending: deque[Event] = deque()
         self._polling: Task[list[Event]] | None = None
 
-    def poll(self, timeout: float) -> list[Event]:
+    def poll(self, timeout: float, *, each_hop: bool = False) -> list[Event]:
         """Wait up to `timeout` seconds for audio; return the events it led to, often none.
+
+        Audio that cannot yet lead to one is waited for as well, unless `each_hop` is wanted, as by
+        who shows its level.
 
         The first call opens the source and returns `session.started`. Raises SourceError when the
         source cannot be opened; one that cannot be read on ends the session, and the call after
@@ -117,7 +123,8 @@ class Listener:
             return self._end(self._reason)
         try:
             lost = self._line.lost
-            samples = self._line.read(timeout)
+            hops = 1 if each_hop else min(self.analyzer.hops_to_event, MOST_HOPS)
+            samples = self._line.read(timeout, hops)
         except LostError as loss:
             return self._lose(loss) + self._health_if_due()
         except SourceError as error:

@@ -77,6 +77,24 @@ def test_the_clip_gives_utterances_with_emotions() -> None:
         assert utterance.speech_seconds <= utterance.end - utterance.start + 1e-9
 
 
+@pytest.mark.parametrize("interval", [0.08, 0.24, 1.0])
+@settings(max_examples=5, deadline=None)
+@given(skipped=st.integers(0, 3 * 16_000))
+def test_no_event_comes_before_the_hop_that_was_told(interval: float, skipped: int) -> None:
+    analyzer = Analyzer(model=bundle(), settings=Settings(interval=interval))
+    audio = clip()[skipped:]
+    hops = audio.size // HOP
+    earliest, woken_at, wakes = 0, analyzer.hops_to_event - 1, 0
+    for number in range(hops):
+        earliest = max(earliest, number + analyzer.hops_to_event - 1)
+        events = analyzer.push(audio[number * HOP : (number + 1) * HOP])
+        assert not events or number >= earliest
+        if number == woken_at:
+            woken_at += analyzer.hops_to_event
+            wakes += 1
+    assert wakes < {0.08: 0.9, 0.24: 0.5, 1.0: 0.4}[interval] * hops
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 20_000), min_size=1, max_size=40), st.integers(0, 200_000))
 def test_any_chunking_gives_equal_events(cuts: list[int], start: int) -> None:

@@ -46,6 +46,7 @@ class Scripted:
         self.native_rate = 48_000
         self.dropped = self.overruns = self.waiting = 0
         self.opened: list[float] = []
+        self.waited_for: list[int] = []
         self.absent: Callable[[], str | None] = lambda: None
         self.is_open = False
         self._clock = clock
@@ -57,8 +58,9 @@ class Scripted:
             raise SourceError(reason)
         self.is_open = True
 
-    def read(self, timeout: float) -> Samples | None:
+    def read(self, timeout: float, hops: int = 1) -> Samples | None:
         assert self.is_open
+        self.waited_for.append(hops)
         step = self._script.pop(0) if self._script else 1e9
         if isinstance(step, Exception):
             raise step
@@ -85,6 +87,7 @@ class Ear:
     model = Model()
     level_dbfs = None
     profile = None
+    hops_to_event = 2
 
     def __init__(self, session: Session) -> None:
         self.samples = 0
@@ -193,6 +196,16 @@ def test_stop_closes_the_utterance_and_tells_the_reason() -> None:
     assert scene.poll() == ["utterance", "health", "session.ended"]
     assert scene.events[-1].reason == "terminated"  # type: ignore[attr-defined]
     assert not scene.source.is_open
+
+
+def test_audio_is_waited_for_until_an_event_can_come_or_hop_by_hop() -> None:
+    scene = Scene(*[BLOCK] * 3)
+    scene.poll()
+    scene.poll()
+    scene.listener.poll(0.1, each_hop=True)
+    scene.ear.hops_to_event = 8
+    scene.poll()
+    assert scene.source.waited_for == [2, 1, 3]
 
 
 def test_health_comes_every_five_seconds_and_at_the_end() -> None:
@@ -358,7 +371,7 @@ def test_a_cancelled_wait_loses_no_event() -> None:
         begin = threading.Event()
         read = scene.source.read
 
-        def slow(timeout: float) -> Samples | None:
+        def slow(timeout: float, hops: int) -> Samples | None:
             begin.wait(30.0)
             return read(timeout)
 

@@ -41,14 +41,15 @@ import sys
 import numpy as np
 import sounddevice
 from streamser.audio.microphone import Microphone
-refused, seconds, path = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+device, refused = sys.argv[1] or None, int(sys.argv[2])
+seconds, path = float(sys.argv[3]), sys.argv[4]
 class InputStream(sounddevice.InputStream):
     def __init__(self, **options):
         if options["samplerate"] == refused:
             raise sounddevice.PortAudioError("Invalid sample rate")
         super().__init__(**options)
 sounddevice.InputStream = InputStream
-microphone = Microphone()
+microphone = Microphone(device)
 microphone.open()
 print(microphone.native_rate, flush=True)
 blocks, size = [], 0
@@ -78,9 +79,9 @@ for wanted in sys.argv[1:]:
 """
 
 STALLING = """\
-import time
+import sys, time
 from streamser.audio.microphone import Microphone
-microphone = Microphone(max_lag=0.5)
+microphone = Microphone(sys.argv[1] or None, max_lag=0.5)
 microphone.open()
 began = time.monotonic()
 heard = len(microphone.read(5.0))
@@ -92,14 +93,25 @@ microphone.close()
 
 
 HOPS = """\
+import sys
 from pathlib import Path
 from streamser.audio.microphone import Microphone
-microphone = Microphone()
+microphone = Microphone(sys.argv[1] or None)
 microphone.open()
-print(*(len(microphone.read(5.0)) for _ in range(12)))
-print("libavcodec" in Path("/proc/self/maps").read_text())
+full = 0
+for wanted in (1, 2, 3) * 5:
+    heard = full % 1280 + len(microphone.read(5.0, wanted))
+    print(wanted, heard // 1280)
+    full += heard - full % 1280
+loaded = Path("/proc/self/maps").read_text()
+print(*(name in loaded for name in ("libavcodec", "libasound")))
 microphone.close()
 """
+
+SERVER, PORTAUDIO = "mic", "mic:default"
+"""The same microphone by either way."""
+
+both_ways = pytest.mark.parametrize("spec", [SERVER, PORTAUDIO])
 
 
 class Listening:
@@ -107,7 +119,7 @@ class Listening:
 
     def __init__(self, server: pulse.PulseServer, *command: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *(command or ("-m", "streamser", "listen", "--input", "mic"))],
+            [sys.executable, *command],
             env=server.env,
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -178,8 +190,13 @@ def server(tmp_path: Path, rate: int) -> Iterator[pulse.PulseServer]:
 
 
 @pytest.fixture
-def listening(server: pulse.PulseServer) -> Iterator[Listening]:
-    listening = Listening(server)
+def spec() -> str:
+    return SERVER
+
+
+@pytest.fixture
+def listening(server: pulse.PulseServer, spec: str) -> Iterator[Listening]:
+    listening = Listening(server, "-m", "streamser", "listen", "--input", spec)
     listening.until("session.started")
     yield listening
     listening.process.kill()
@@ -210,6 +227,7 @@ def assert_heard(listening: Listening, server: pulse.PulseServer, recording: Pat
         assert sum(found["scores"].values()) == pytest.approx(1.0, abs=1e-4)
 
 
+@both_ways
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
 def test_speech_is_found_at_every_device_rate(
     listening: Listening, server: pulse.PulseServer, sentences: Path
@@ -229,6 +247,7 @@ def test_recorded_speech_is_found(listening: Listening, server: pulse.PulseServe
     listening.end()
 
 
+@both_ways
 def test_a_killed_server_is_a_lost_source_until_it_is_back(
     listening: Listening, server: pulse.PulseServer, sentence: Path
 ) -> None:
@@ -242,6 +261,7 @@ def test_a_killed_server_is_a_lost_source_until_it_is_back(
     assert [e["type"] for e in listening.events].count("source.lost") == 1
 
 
+@both_ways
 def test_a_suspended_source_is_lost_although_its_stream_stays_open(
     listening: Listening, server: pulse.PulseServer, sentence: Path
 ) -> None:
@@ -254,6 +274,7 @@ def test_a_suspended_source_is_lost_although_its_stream_stays_open(
     listening.end()
 
 
+@both_ways
 def test_a_frozen_server_hangs_nobody_and_is_found_again_when_it_thaws(
     listening: Listening, server: pulse.PulseServer, sentence: Path
 ) -> None:
@@ -266,6 +287,7 @@ def test_a_frozen_server_hangs_nobody_and_is_found_again_when_it_thaws(
     listening.end()
 
 
+@both_ways
 def test_listening_to_a_frozen_server_can_be_ended(
     listening: Listening, server: pulse.PulseServer
 ) -> None:
@@ -321,13 +343,13 @@ def run(server: pulse.PulseServer, code: str, *args: str) -> list[str]:
 
 
 @pytest.mark.parametrize("rate", [16_000, 48_000])
-@pytest.mark.parametrize("refused", [0, 16_000])
+@pytest.mark.parametrize(("device", "refused"), [("", 0), ("default", 0), ("default", 16_000)])
 def test_what_is_played_is_what_is_heard(
-    server: pulse.PulseServer, tmp_path: Path, sentence: Path, refused: int
+    server: pulse.PulseServer, tmp_path: Path, sentence: Path, device: str, refused: int
 ) -> None:
     played, _ = soundfile.read(sentence, dtype="int16")
     process = subprocess.Popen(
-        [sys.executable, "-c", RECORDING, str(refused), "4", str(tmp_path / "heard.npy")],
+        [sys.executable, "-c", RECORDING, device, str(refused), "4", str(tmp_path / "heard.npy")],
         env=server.env,
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -365,17 +387,21 @@ def test_a_device_is_chosen_by_number_or_part_of_its_name(server: pulse.PulseSer
         assert "stage_left" in line
 
 
+@pytest.mark.parametrize("device", ["", "default"])
 def test_a_reader_that_stalls_loses_the_oldest_and_every_sample_is_counted(
-    server: pulse.PulseServer,
+    server: pulse.PulseServer, device: str
 ) -> None:
-    elapsed, heard, dropped, overruns = map(float, run(server, STALLING)[0].split())
+    elapsed, heard, dropped, overruns = map(float, run(server, STALLING, device)[0].split())
     assert heard < 16_000
     assert overruns == 1
     assert (heard + dropped) / 16_000 == pytest.approx(elapsed, abs=0.25)
 
 
-def test_samples_come_in_whole_hops_and_without_a_codec(server: pulse.PulseServer) -> None:
+@pytest.mark.parametrize("device", ["", "default"])
+def test_so_many_hops_are_waited_for_and_nothing_in_vain_is_loaded(
+    server: pulse.PulseServer, device: str
+) -> None:
     """What wakes the process, and what it keeps in memory: ALSA has a plugin that is an encoder."""
-    sizes, codec = run(server, HOPS)
-    assert {int(size) % 1280 for size in sizes.split()} == {0}
-    assert codec == "False"
+    *hops, loaded = run(server, HOPS, device)
+    assert all(int(wanted) <= int(heard) <= 5 for wanted, heard in map(str.split, hops))
+    assert loaded == ("False True" if device else "False False")

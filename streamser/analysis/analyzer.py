@@ -69,6 +69,12 @@ class Analyzer:
         return self._gate.open
 
     @property
+    def hops_to_event(self) -> int:
+        """With which further hop, at the earliest, an event can come; at least 1."""
+        change = self._gate.hops_to_change
+        return min(change, self._due - self._voiced) if self._gate.open else change
+
+    @property
     def speech_seconds(self) -> float:
         """Seconds of voiced evidence in the utterance that is open, or else in the last one."""
         return self._voiced * HOP / SAMPLE_RATE

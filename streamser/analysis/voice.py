@@ -67,6 +67,19 @@ class VoiceGate:
         self.onset_hops = 0
         """After `opened`: hops, before the current one, at which the utterance starts."""
 
+    @property
+    def hops_to_change(self) -> int:
+        """With which further hop, at the earliest, an utterance can begin or end; at least 1."""
+        if self.open:
+            return self._hangover_hops - self._silent_hops
+        hops, left = 1, self._recent
+        while True:
+            stay = self._onset_frames - hops * _FRAMES_PER_HOP
+            left = self._recent & ((1 << stay) - 1) if stay > 0 else 0
+            if left.bit_count() + hops * _FRAMES_PER_HOP >= self._onset_voiced:
+                return hops
+            hops += 1
+
     def push(self, hop: NDArray[np.int16]) -> GateState:
         """Judge one hop, (1280,) int16."""
         raw = hop.tobytes()

@@ -27,7 +27,7 @@ class Nothing:
     def open(self) -> None:
         """Nothing is to be done."""
 
-    def read(self, timeout: float) -> Samples | None:
+    def read(self, timeout: float, hops: int = 1) -> Samples | None:
         """Wait and return no samples."""
         self._sleep(timeout)
         return NO_SAMPLES

@@ -64,7 +64,7 @@ class PcmPipe:
             hint = HINT.format(rate=self.native_rate)
             raise UnreadableError(f"standard input is a terminal: pipe audio into it ({hint})")
 
-    def read(self, timeout: float) -> Samples | None:
+    def read(self, timeout: float, hops: int = 1) -> Samples | None:
         """Return the samples that came, None at the end; see `Source`."""
         if self._fd is None:
             raise SourceError("standard input is not open")

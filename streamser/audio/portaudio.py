@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from streamser.audio.capture import FROZEN
 from streamser.audio.source import SourceError
 
 T = TypeVar("T")
@@ -21,7 +22,6 @@ MISSING = (
     "PortAudio is not installed: install the Debian package libportaudio2"
     " (sudo apt-get install libportaudio2)"
 )
-FROZEN = "the sound server does not answer"
 
 ENCODER = "a52"
 """A device of ALSA's that only plays. PortAudio opens every device once to look at it, and with the

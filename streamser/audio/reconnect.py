@@ -54,7 +54,7 @@ class Reconnecting:
             self._lose(error)
         self._open = True
 
-    def read(self, timeout: float) -> Samples | None:
+    def read(self, timeout: float, hops: int = 1) -> Samples | None:
         """Return what `Source.read` does; while the source is lost, empty arrays.
 
         Raises LostError once for each loss, and SourceError when looking for it is of no use.
@@ -62,7 +62,7 @@ class Reconnecting:
         try:
             if self.lost and self._clock() >= self._retry_at:
                 self._reopen()
-            samples = self._read(timeout)
+            samples = self._read(timeout, hops)
         except SourceError as error:
             if not self.lost or isinstance(error, UnreadableError):
                 self._lose(error)
@@ -81,11 +81,11 @@ class Reconnecting:
         self._open = False
         self.source.close()
 
-    def _read(self, timeout: float) -> Samples | None:
+    def _read(self, timeout: float, hops: int) -> Samples | None:
         if not self._open:
             self._sleep(min(timeout, max(0.0, self._retry_at - self._clock())))
             return NO_SAMPLES
-        samples = self.source.read(timeout)
+        samples = self.source.read(timeout, hops)
         if self.source.live and samples is not None and not len(samples):
             # However long this process itself stalled, that was not the source's silence.
             self._quiet += min(self._clock() - self._mark, timeout + 0.1)

@@ -68,7 +68,7 @@ class Recording:
         self._given = 0
         self._began = self._clock()
 
-    def read(self, timeout: float) -> Samples | None:
+    def read(self, timeout: float, hops: int = 1) -> Samples | None:
         """Return the next samples, None at the end; see `Source`."""
         if self._sound is None:
             raise SourceError(f"{self.name} is not open")

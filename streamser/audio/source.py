@@ -47,9 +47,11 @@ class Source(Protocol):
     def open(self) -> None:
         """Begin, or begin again after a loss. Raises SourceError."""
 
-    def read(self, timeout: float) -> Samples | None:
+    def read(self, timeout: float, hops: int = 1) -> Samples | None:
         """Wait up to `timeout` seconds and return what came.
 
+        Nobody needs it before `hops` hops of the network are full: a source that is woken up by
+        every piece of its device may sleep so long.
         Returns int16 mono samples at 16 kHz; an empty array when nothing came in time; None at
         the end of input. Raises SourceError when the source is lost just now, UnreadableError
         when it is for good.

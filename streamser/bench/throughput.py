@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamser.analysis.analyzer import Analyzer
-from streamser.audio.microphone import BLOCK_SECONDS
+from streamser.audio.capture import BLOCK_SECONDS
 from streamser.audio.recording import read_recording
 from streamser.audio.source import SAMPLE_RATE
 from streamser.events import Utterance, to_json

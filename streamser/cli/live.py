@@ -106,7 +106,7 @@ def _show(listener: Listener, state: State, *, keys: bool) -> None:
         while not listener.ended:
             with Screen(console) as screen, Keyboard(wanted=keys) as keyboard:
                 while not listener.ended and not suspending.due():
-                    for event in listener.poll(POLL):
+                    for event in listener.poll(POLL, each_hop=True):
                         state.push(event)
                     state.hear(listener.analyzer.t, listener.analyzer.level_dbfs)
                     now = time.monotonic()

@@ -59,7 +59,7 @@ class Feed:
     def open(self) -> None:
         """Nothing is to be done."""
 
-    def read(self, timeout: float) -> Samples | None:
+    def read(self, timeout: float, hops: int = 1) -> Samples | None:
         """Return what waits, 160 ms of it at most; None at the end. Never waits."""
         closed = self._ring.closed  # before the look, so that nothing comes between the two
         samples = self._ring.read(self._slice)

@@ -1,0 +1,237 @@
+"""The default microphone as the sound server gives it: PulseAudio, or PipeWire in its place.
+
+PortAudio reaches a server through ALSA's plugin for it, and wakes up three threads for every block.
+The server's own client library needs none: what comes waits in a socket until it is read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import time
+from collections.abc import Callable
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_void_p
+from typing import Any
+
+import numpy as np
+
+from streamser.audio.capture import BLOCK_SECONDS, FROZEN, GONE
+from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
+
+LIBRARY = "libpulse.so.0"
+OPEN_TIMEOUT = 3.0
+
+EARLY = 0.01
+"""Seconds before a sample can have come at which it is waited for."""
+
+BACKLOG = 0.5
+"""Seconds of audio. Where more came at once, the server may have kept as much again: its socket
+takes two seconds."""
+
+_CONTEXT_READY, _STREAM_READY, _DONE = 4, 2, 1
+"""States; what is beyond has failed or ended."""
+
+_S16LE = 3
+_NO_AUTOSPAWN = 1
+_ADJUST_LATENCY = 0x2000
+_AS_IT_LIKES = 0xFFFFFFFF
+
+
+class NoServerError(SourceError):
+    """No sound server runs, or it has no microphone."""
+
+
+class _SampleSpec(ctypes.Structure):
+    _fields_ = (("format", c_int), ("rate", c_uint32), ("channels", c_uint8))
+
+
+class _BufferAttributes(ctypes.Structure):
+    _fields_ = tuple(
+        (name, c_uint32) for name in ("maxlength", "tlength", "prebuf", "minreq", "fragsize")
+    )
+
+
+class _SourceInfo(ctypes.Structure):
+    """The first fields of pa_source_info."""
+
+    _fields_ = (("name", c_char_p), ("index", c_uint32), ("description", c_char_p))
+
+
+_Told = ctypes.CFUNCTYPE(None, c_void_p, POINTER(_SourceInfo), c_int, c_void_p)
+
+
+@functools.cache
+def _library() -> Any:
+    try:
+        pulse = ctypes.CDLL(LIBRARY)
+    except OSError as error:
+        raise NoServerError(f"{LIBRARY} is not installed") from error
+    for name, result, *arguments in (
+        ("pa_mainloop_new", c_void_p),
+        ("pa_mainloop_get_api", c_void_p, c_void_p),
+        ("pa_mainloop_prepare", c_int, c_void_p, c_int),
+        ("pa_mainloop_poll", c_int, c_void_p),
+        ("pa_mainloop_dispatch", c_int, c_void_p),
+        ("pa_mainloop_free", None, c_void_p),
+        ("pa_context_new", c_void_p, c_void_p, c_char_p),
+        ("pa_context_connect", c_int, c_void_p, c_char_p, c_int, c_void_p),
+        ("pa_context_get_state", c_int, c_void_p),
+        ("pa_context_get_source_info_by_name", c_void_p, c_void_p, c_char_p, _Told, c_void_p),
+        ("pa_context_disconnect", None, c_void_p),
+        ("pa_context_unref", None, c_void_p),
+        ("pa_operation_get_state", c_int, c_void_p),
+        ("pa_operation_unref", None, c_void_p),
+        ("pa_stream_new", c_void_p, c_void_p, c_char_p, POINTER(_SampleSpec), c_void_p),
+        ("pa_stream_connect_record", c_int, c_void_p, c_char_p, POINTER(_BufferAttributes), c_int),
+        ("pa_stream_get_state", c_int, c_void_p),
+        ("pa_stream_get_device_name", c_char_p, c_void_p),
+        ("pa_stream_readable_size", c_size_t, c_void_p),
+        ("pa_stream_peek", c_int, c_void_p, POINTER(c_void_p), POINTER(c_size_t)),
+        ("pa_stream_drop", c_int, c_void_p),
+        ("pa_stream_disconnect", c_int, c_void_p),
+        ("pa_stream_unref", None, c_void_p),
+    ):
+        function = getattr(pulse, name)
+        function.restype, function.argtypes = result, arguments
+    return pulse
+
+
+class ServerStream:
+    """One stream of the default microphone, at 16 kHz and mono by the server's own conversion.
+
+    It follows the server's default where the server moves it. The overrun rule is the ring
+    buffer's: the newest samples stay.
+    """
+
+    rate = SAMPLE_RATE
+    waiting = 0
+
+    def __init__(self, *, max_lag: float) -> None:
+        """Begin; `max_lag` in seconds, of audio that may wait unread.
+
+        Raises NoServerError, and SourceError when the server does not answer.
+        """
+        self._block = round(BLOCK_SECONDS * SAMPLE_RATE)
+        self._most = max(self._block, round(max_lag * SAMPLE_RATE))
+        self._begun = 0  # samples of a block that was returned in part
+        self._dropped = self._overruns = 0
+        self._heard_at = 0.0  # clock when something came last
+        self._at, self._size = c_void_p(), c_size_t()
+        self._pulse = _library()
+        self._loop = self._pulse.pa_mainloop_new()
+        api = self._pulse.pa_mainloop_get_api(self._loop)
+        self._context = self._pulse.pa_context_new(api, b"streamser")
+        self._stream: int | None = None
+        try:
+            self.name = self._begin(time.monotonic() + OPEN_TIMEOUT)
+        except SourceError:
+            self.stop()
+            raise
+
+    def read(self, timeout: float, blocks: int) -> Samples:
+        """See `Capture`."""
+        began = time.monotonic()
+        deadline = began + timeout
+        wanted = blocks * self._block - self._begun
+        if (rest := self._heard_at + wanted / SAMPLE_RATE - EARLY - began) > 0:
+            time.sleep(min(rest, timeout))
+        while self._pulse.pa_stream_readable_size(self._stream) < 2 * wanted:
+            left = deadline - time.monotonic()
+            if not self._turn(max(left, 0.0)) and left <= 0:
+                break
+            self._heard_at = time.monotonic()
+            self._check()
+        while self._turn(self._patience()):
+            pass
+        return self._newest(self._take())
+
+    def losses(self) -> tuple[int, int]:
+        """See `Capture`."""
+        losses = self._dropped, self._overruns
+        self._dropped = self._overruns = 0
+        return losses
+
+    def stop(self) -> None:
+        """See `Capture`. What a frozen server would have to be told is not waited for."""
+        pulse = self._pulse
+        if self._stream:
+            pulse.pa_stream_disconnect(self._stream)
+            pulse.pa_stream_unref(self._stream)
+        pulse.pa_context_disconnect(self._context)
+        pulse.pa_context_unref(self._context)
+        pulse.pa_mainloop_free(self._loop)
+
+    def _begin(self, deadline: float) -> str:
+        """Connect, and return the microphone's name."""
+        pulse = self._pulse
+        pulse.pa_context_connect(self._context, None, _NO_AUTOSPAWN, None)
+        self._reach(_CONTEXT_READY, lambda: pulse.pa_context_get_state(self._context), deadline)
+        spec = _SampleSpec(_S16LE, SAMPLE_RATE, 1)
+        self._stream = pulse.pa_stream_new(self._context, b"microphone", spec, None)
+        asked = _BufferAttributes(*4 * [_AS_IT_LIKES], 2 * self._block)
+        pulse.pa_stream_connect_record(self._stream, None, asked, _ADJUST_LATENCY)
+        self._reach(_STREAM_READY, lambda: pulse.pa_stream_get_state(self._stream), deadline)
+        return self._described(pulse.pa_stream_get_device_name(self._stream), deadline)
+
+    def _described(self, device: bytes, deadline: float) -> str:
+        """Return what people call a device that the server calls `device`."""
+        found = [device]
+
+        def hear(context: int, info: Any, end: int, data: int) -> None:
+            if not end:
+                found.append(info.contents.description)
+
+        told = _Told(hear)
+        asked = self._pulse.pa_context_get_source_info_by_name(self._context, device, told, None)
+        self._reach(_DONE, lambda: self._pulse.pa_operation_get_state(asked), deadline)
+        self._pulse.pa_operation_unref(asked)
+        return " ".join(found[-1].decode(errors="replace").split())
+
+    def _reach(self, wanted: int, state: Callable[[], int], deadline: float) -> None:
+        while (reached := state()) != wanted:
+            if reached > wanted:
+                raise NoServerError("there is no sound server that has a microphone")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise SourceError(FROZEN)
+            self._turn(left)
+
+    def _turn(self, timeout: float) -> int:
+        """Wait up to so many seconds for the server, and return how much of it was dealt with."""
+        self._pulse.pa_mainloop_prepare(self._loop, round(1e6 * timeout))
+        self._pulse.pa_mainloop_poll(self._loop)
+        return int(self._pulse.pa_mainloop_dispatch(self._loop))
+
+    def _patience(self) -> float:
+        """Return the seconds in which a server that has more sends it, where it kept much."""
+        behind = self._pulse.pa_stream_readable_size(self._stream) // 2 > BACKLOG * SAMPLE_RATE
+        return 0.01 if behind else 0.0
+
+    def _check(self) -> None:
+        if self._pulse.pa_stream_get_state(self._stream) != _STREAM_READY:
+            raise SourceError(GONE)
+
+    def _take(self) -> Samples:
+        """Return all that came; what the server says is missing is counted."""
+        pulse, parts = self._pulse, []
+        while pulse.pa_stream_readable_size(self._stream):
+            if pulse.pa_stream_peek(self._stream, byref(self._at), byref(self._size)) < 0:
+                raise SourceError(GONE)
+            if self._at.value:
+                parts.append(ctypes.string_at(self._at.value, self._size.value))
+            else:
+                self._lose(self._size.value // 2)
+            pulse.pa_stream_drop(self._stream)
+        return np.frombuffer(b"".join(parts), np.int16)
+
+    def _newest(self, samples: Samples) -> Samples:
+        if (surplus := len(samples) - self._most) > 0:
+            self._lose(surplus)
+            samples = samples[surplus:]
+        self._begun = (self._begun + len(samples)) % self._block
+        return samples
+
+    def _lose(self, samples: int) -> None:
+        self._dropped += samples
+        self._overruns += 1
+        self._begun = 0
