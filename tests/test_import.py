@@ -45,6 +45,12 @@ def test_analysis_loads_no_openssl_and_no_mail() -> None:
     assert not modules(code) & {"_hashlib", "email", "hashlib", "webrtcvad"}
 
 
+def test_the_command_line_loads_no_compressor() -> None:
+    """argparse's help would bring shutil, and that all of them: half a megabyte."""
+    code = "from streamser.cli import parse; parse(['listen'])"
+    assert not modules(code) & {"bz2", "lzma", "shutil"}
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import ctypes
 import functools
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -73,16 +72,6 @@ def count_streams(change: int) -> None:
     """Note that a stream was opened (1) or closed (-1). For use in `within`."""
     global _streams
     _streams += change
-
-
-def hush() -> None:
-    """Keep what ALSA and PortAudio print off the terminal: Python alone keeps standard error."""
-    with contextlib.suppress(OSError):
-        kept = os.dup(2)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        os.close(null)
-        sys.stderr = os.fdopen(kept, "w", buffering=1, errors="backslashreplace")
 
 
 @functools.cache

@@ -66,7 +66,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         description="Hears which emotion a voice carries, on this machine.",
         epilog=_EPILOG,
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action="store_true", help="print the version and end")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -77,7 +77,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             name,
             help=summary,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
         )
         if words[0] == name:
             import_module(f"streamser.cli.{name}").configure(command)
@@ -113,6 +113,22 @@ class _Parser(argparse.ArgumentParser):
             file.flush()
         else:
             super()._print_message(message, file)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal. argparse would ask shutil, which brings three compressors along."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    with contextlib.suppress(ValueError):
+        if (columns := int(os.environ.get("COLUMNS", "0"))) > 0:
+            return columns
+    with contextlib.suppress(OSError, AttributeError):
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    return 80
 
 
 def _prepare_streams() -> None:

@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the devices; 1 when there is none."""
     from streamser.audio.devices import list_devices
-    from streamser.audio.portaudio import hush
+    from streamser.cli.hush import hush
     from streamser.outputs.palette import printable
 
     hush()

@@ -66,7 +66,7 @@ def _print(check: str, state: str, detail: str, mend: str | None) -> None:
 def _hush() -> None:
     """Keep ALSA's own complaints off the terminal, unless numpy itself is missing."""
     try:
-        from streamser.audio.portaudio import hush
+        from streamser.cli.hush import hush
     except ImportError:
         return
     hush()

@@ -147,7 +147,7 @@ def profile(args: argparse.Namespace) -> Profile | None:
 def source(args: argparse.Namespace, *, paced: bool = True) -> Source:
     """Return what is to be heard, not begun yet."""
     from streamser.audio.inputs import is_microphone, open_source
-    from streamser.audio.portaudio import hush
+    from streamser.cli.hush import hush
 
     if is_microphone(args.input):
         hush()

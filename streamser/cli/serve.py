@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal, the end of the input, or what cannot be mended."""
-    from streamser.audio.portaudio import hush
+    from streamser.cli.hush import hush
     from streamser.daemon import Daemon
 
     hush()
