@@ -48,6 +48,7 @@ from train.judge import answers
 from train.model_card import write_card
 from train.network import Network
 from train.recipe import RECIPES, FitSettings, NetworkSettings, Recipe, RecipeError, load_recipe
+from train.results import gather
 from train.scores import unweighted_recall
 
 RAW = ("01", "03", "04", "05", "06", "07", "08")
@@ -106,6 +107,10 @@ def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
     assert set(figures["corpora"]) == {"ravdess", "mean"}
     assert np.sum(figures["confusion"]) == 28
     assert list(figures["ua_over_seconds"]) == ["0.5", "1", "1.5", "2", "3", "all"]
+    dataclasses.replace(experiment, recipe=shorter).write("fit.json", {"parameters": 1})
+    experiment.write("evaluate.json", figures)
+    (told,) = gather(experiment.runs)[experiment.recipe.name]
+    assert (told["epochs"], told["epochs_planned"]) == (1, 2)
     card = write_card(bundle, experiment, figures).read_text()
     assert f"{figures['corpora']['mean']['ua']:.1f}" in card
     assert "{" not in card.split("---", 2)[2]

@@ -77,7 +77,6 @@ def _bundle(path: Path) -> Record:
     told = json.loads(path.read_text())
     fitted = json.loads(path.with_name("fit.json").read_text())
     rows = told["corpora"]
-    passes = told["settings"]["fit"]["passes"]
     protocol = next((name for name in PROTOCOLS if name in told["protocol"]), "honest")
     return {
         "kind": "result",
@@ -90,8 +89,8 @@ def _bundle(path: Path) -> Record:
         "ua": rows["mean"]["ua"],
         "ece": told["calibration"]["ece"],
         "by_corpus": {name: row for name, row in rows.items() if name != "mean"},
-        "epochs": passes,
-        "epochs_planned": passes,
+        "epochs": fitted["settings"]["fit"]["passes"],
+        "epochs_planned": told["settings"]["fit"]["passes"],
         "seconds": fitted.get("seconds"),
         "parameters": fitted.get("parameters"),
         "labels": [label for label in told["settings"]["labels"] if label in EMOTIONS],

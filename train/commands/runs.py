@@ -40,10 +40,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="streamser: most dev speakers train as well, once nothing is left to choose",
     )
+    parser.add_argument(
+        "--epochs", type=int, help="instead of the recipe's, or its passes; the result says so"
+    )
     systems = parser.add_argument_group("published systems")
     systems.add_argument("--corpus", action="append", default=[], help="only this; may be repeated")
     systems.add_argument("--gender", choices=("male", "female", "both"))
-    systems.add_argument("--epochs", type=int, help="instead of the recipe's; the result says so")
     systems.add_argument("--weights", help="deepemo-transfer: path of ImageNet weights, or `none`")
 
 
@@ -55,11 +57,16 @@ def add_root_arguments(parser: argparse.ArgumentParser) -> None:
 
 def experiment(arguments: argparse.Namespace, fold: int | None = None) -> Experiment:
     """Lay out the run of a streaming network that the arguments name."""
-    for option in ("corpus", "gender", "epochs", "weights"):
+    for option in ("corpus", "gender", "weights"):
         if getattr(arguments, option):
             raise RecipeError(f"--{option} is for published systems, not for {arguments.recipe}")
+    recipe = load_recipe(arguments.recipe)
+    if arguments.epochs:
+        recipe = dataclasses.replace(
+            recipe, fit=dataclasses.replace(recipe.fit, passes=arguments.epochs)
+        )
     return prepare(
-        load_recipe(arguments.recipe),
+        recipe,
         protocol=arguments.protocol or "pooled",
         fold=fold or (arguments.fold or [1])[0],
         seed=arguments.seed,
