@@ -74,7 +74,7 @@ class Microphone:
         with contextlib.ExitStack() as stack:
             stack.callback(self.server.kill)
             self.server.start()
-            serving = Serving(folder, "[socket]", mic="mic", env=env, **options)
+            serving = Serving(folder, "[socket]", env=env, **{"mic": "mic"} | options)
             self.serving = stack.enter_context(serving)
             self.serving.log.until("session started")
             self.client = SocketClient(self.serving.socket_path)
@@ -116,7 +116,8 @@ def test_a_device_unplugged_and_swapped_for_one_of_another_rate_and_more_channel
     tmp_path: Path,
 ) -> None:
     swapped = tmp_path / "swapped"
-    with Microphone(tmp_path, program=("-c", SWAPPED, str(swapped))) as microphone:
+    program = ("-c", SWAPPED, str(swapped))
+    with Microphone(tmp_path, program=program, mic="mic:default") as microphone:
         microphone.server.unload()
         lost = microphone.client.until("source.lost")
         assert lost["reason"]
@@ -152,6 +153,15 @@ def test_a_stall_and_its_burst_or_no_processor_leave_time_true_and_cost_what_is_
         microphone.end()
 
 
+SLEEPING = """\
+import select, sys, time
+time.sleep = lambda seconds: select.select((), (), (), seconds)
+from streamser.__main__ import main
+sys.exit(main())
+"""
+"""libfaketime refuses the kernel's sleep until a time (EINVAL), which is Python's."""
+
+
 @needs_microphone
 @starves
 @pytest.mark.skipif(FAKETIME is None, reason="needs apt-get install faketime")
@@ -160,7 +170,7 @@ def test_a_step_of_the_wall_clock_moves_wall_time_and_nothing_else(tmp_path: Pat
     step.write_text("+0")
     env = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(step)}
     env |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1"}
-    with Microphone(tmp_path, env=env) as microphone:
+    with Microphone(tmp_path, env=env, program=("-c", SLEEPING)) as microphone:
         before, health = microphone.health()
         fed = microphone.serving.notices.count("WATCHDOG=1")
         step.write_text("+400d")
