@@ -53,6 +53,7 @@ class VoiceGate:
         self.settings = settings
         self._onset_frames = max(1, round(settings.onset / _FRAME_SECONDS))
         self._onset_voiced = max(1, round(self._onset_frames * settings.onset_share))
+        self._prospects = self._voiced_from_now_on()
         self._hangover_hops = max(1, round(settings.hangover / HOP_SECONDS))
         self.reset()
 
@@ -72,13 +73,11 @@ class VoiceGate:
         """With which further hop, at the earliest, an utterance can begin or end; at least 1."""
         if self.open:
             return self._hangover_hops - self._silent_hops
-        hops, left = 1, self._recent
-        while True:
-            stay = self._onset_frames - hops * _FRAMES_PER_HOP
-            left = self._recent & ((1 << stay) - 1) if stay > 0 else 0
-            if left.bit_count() + hops * _FRAMES_PER_HOP >= self._onset_voiced:
-                return hops
-            hops += 1
+        if self._recent:
+            for hops, (kept, lacking) in enumerate(self._prospects, start=1):
+                if (self._recent & kept).bit_count() >= lacking:
+                    return hops
+        return len(self._prospects)
 
     def push(self, hop: NDArray[np.int16]) -> GateState:
         """Judge one hop, (1280,) int16."""
@@ -91,6 +90,17 @@ class VoiceGate:
             voiced += spoken
         self._recent &= (1 << self._onset_frames) - 1
         return self._continue(voiced) if self.open else self._await_onset()
+
+    def _voiced_from_now_on(self) -> list[tuple[int, int]]:
+        """Of the first, the second ... hop to come: a mask of the recent frames that an onset there
+        could still reach back to, and how many of these must be voiced if all to come are."""
+        prospects: list[tuple[int, int]] = []
+        lacking = self._onset_voiced
+        while lacking > 0:
+            lacking -= _FRAMES_PER_HOP
+            stay = self._onset_frames - (len(prospects) + 1) * _FRAMES_PER_HOP
+            prospects.append(((1 << max(0, stay)) - 1, lacking))
+        return prospects
 
     def _await_onset(self) -> GateState:
         if self._recent.bit_count() < self._onset_voiced:
