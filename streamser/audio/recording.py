@@ -19,7 +19,7 @@ BLOCK_SECONDS = 0.5
 """Of audio that is decoded at once; bounds the memory."""
 
 PACED_SAMPLES = 1280
-"""80 ms: what a paced recording gives at once, as a microphone does."""
+"""80 ms, a hop of the network: a paced recording gives so many whole ones, as a microphone does."""
 
 
 def read_recording(path: str | Path) -> Iterator[Samples]:
@@ -80,7 +80,7 @@ class Recording:
         if not self._paced:
             block, self._block = self._block, NO_SAMPLES
             return block
-        size = min(PACED_SAMPLES, len(self._block))
+        size = min(hops * PACED_SAMPLES - self._given % PACED_SAMPLES, len(self._block))
         due = self._began + (self._given + size) / SAMPLE_RATE
         ahead = due - self._clock()
         if ahead > 0:
