@@ -7,18 +7,29 @@ The server's own client library needs none: what comes waits in a socket until i
 from __future__ import annotations
 
 import ctypes
-import functools
 import time
 from collections.abc import Callable
-from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_void_p
+from ctypes import byref, c_size_t, c_void_p
 from typing import Any
 
 import numpy as np
 
 from streamser.audio.capture import BLOCK_SECONDS, FROZEN, GONE
+from streamser.audio.libpulse import (
+    ADJUST_LATENCY,
+    AS_IT_LIKES,
+    CONTEXT_READY,
+    NO_AUTOSPAWN,
+    OPERATION_DONE,
+    S16LE,
+    STREAM_READY,
+    BufferAttributes,
+    SampleSpec,
+    SourceTold,
+    library,
+)
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
 
-LIBRARY = "libpulse.so.0"
 OPEN_TIMEOUT = 3.0
 
 EARLY = 0.01
@@ -28,72 +39,9 @@ BACKLOG = 0.5
 """Seconds of audio. Where more came at once, the server may have kept as much again: its socket
 takes two seconds."""
 
-_CONTEXT_READY, _STREAM_READY, _DONE = 4, 2, 1
-"""States; what is beyond has failed or ended."""
-
-_S16LE = 3
-_NO_AUTOSPAWN = 1
-_ADJUST_LATENCY = 0x2000
-_AS_IT_LIKES = 0xFFFFFFFF
-
 
 class NoServerError(SourceError):
     """No sound server runs, or it has no microphone."""
-
-
-class _SampleSpec(ctypes.Structure):
-    _fields_ = (("format", c_int), ("rate", c_uint32), ("channels", c_uint8))
-
-
-class _BufferAttributes(ctypes.Structure):
-    _fields_ = tuple(
-        (name, c_uint32) for name in ("maxlength", "tlength", "prebuf", "minreq", "fragsize")
-    )
-
-
-class _SourceInfo(ctypes.Structure):
-    """The first fields of pa_source_info."""
-
-    _fields_ = (("name", c_char_p), ("index", c_uint32), ("description", c_char_p))
-
-
-_Told = ctypes.CFUNCTYPE(None, c_void_p, POINTER(_SourceInfo), c_int, c_void_p)
-
-
-@functools.cache
-def _library() -> Any:
-    try:
-        pulse = ctypes.CDLL(LIBRARY)
-    except OSError as error:
-        raise NoServerError(f"{LIBRARY} is not installed") from error
-    for name, result, *arguments in (
-        ("pa_mainloop_new", c_void_p),
-        ("pa_mainloop_get_api", c_void_p, c_void_p),
-        ("pa_mainloop_prepare", c_int, c_void_p, c_int),
-        ("pa_mainloop_poll", c_int, c_void_p),
-        ("pa_mainloop_dispatch", c_int, c_void_p),
-        ("pa_mainloop_free", None, c_void_p),
-        ("pa_context_new", c_void_p, c_void_p, c_char_p),
-        ("pa_context_connect", c_int, c_void_p, c_char_p, c_int, c_void_p),
-        ("pa_context_get_state", c_int, c_void_p),
-        ("pa_context_get_source_info_by_name", c_void_p, c_void_p, c_char_p, _Told, c_void_p),
-        ("pa_context_disconnect", None, c_void_p),
-        ("pa_context_unref", None, c_void_p),
-        ("pa_operation_get_state", c_int, c_void_p),
-        ("pa_operation_unref", None, c_void_p),
-        ("pa_stream_new", c_void_p, c_void_p, c_char_p, POINTER(_SampleSpec), c_void_p),
-        ("pa_stream_connect_record", c_int, c_void_p, c_char_p, POINTER(_BufferAttributes), c_int),
-        ("pa_stream_get_state", c_int, c_void_p),
-        ("pa_stream_get_device_name", c_char_p, c_void_p),
-        ("pa_stream_readable_size", c_size_t, c_void_p),
-        ("pa_stream_peek", c_int, c_void_p, POINTER(c_void_p), POINTER(c_size_t)),
-        ("pa_stream_drop", c_int, c_void_p),
-        ("pa_stream_disconnect", c_int, c_void_p),
-        ("pa_stream_unref", None, c_void_p),
-    ):
-        function = getattr(pulse, name)
-        function.restype, function.argtypes = result, arguments
-    return pulse
 
 
 class ServerStream:
@@ -117,7 +65,9 @@ class ServerStream:
         self._dropped = self._overruns = 0
         self._heard_at = 0.0  # clock when something came last
         self._at, self._size = c_void_p(), c_size_t()
-        self._pulse = _library()
+        self._pulse = library()
+        if self._pulse is None:
+            raise NoServerError("PulseAudio's client library is not installed")
         self._loop = self._pulse.pa_mainloop_new()
         api = self._pulse.pa_mainloop_get_api(self._loop)
         self._context = self._pulse.pa_context_new(api, b"streamser")
@@ -137,9 +87,10 @@ class ServerStream:
             time.sleep(min(rest, timeout))
         while self._pulse.pa_stream_readable_size(self._stream) < 2 * wanted:
             left = deadline - time.monotonic()
-            if not self._turn(max(left, 0.0)) and left <= 0:
+            if self._turn(max(left, 0.0)):
+                self._heard_at = time.monotonic()
+            elif left <= 0:
                 break
-            self._heard_at = time.monotonic()
             self._check()
         while self._turn(self._patience()):
             pass
@@ -164,13 +115,13 @@ class ServerStream:
     def _begin(self, deadline: float) -> str:
         """Connect, and return the microphone's name."""
         pulse = self._pulse
-        pulse.pa_context_connect(self._context, None, _NO_AUTOSPAWN, None)
-        self._reach(_CONTEXT_READY, lambda: pulse.pa_context_get_state(self._context), deadline)
-        spec = _SampleSpec(_S16LE, SAMPLE_RATE, 1)
+        pulse.pa_context_connect(self._context, None, NO_AUTOSPAWN, None)
+        self._reach(CONTEXT_READY, lambda: pulse.pa_context_get_state(self._context), deadline)
+        spec = SampleSpec(S16LE, SAMPLE_RATE, 1)
         self._stream = pulse.pa_stream_new(self._context, b"microphone", spec, None)
-        asked = _BufferAttributes(*4 * [_AS_IT_LIKES], 2 * self._block)
-        pulse.pa_stream_connect_record(self._stream, None, asked, _ADJUST_LATENCY)
-        self._reach(_STREAM_READY, lambda: pulse.pa_stream_get_state(self._stream), deadline)
+        asked = BufferAttributes(*4 * [AS_IT_LIKES], 2 * self._block)
+        pulse.pa_stream_connect_record(self._stream, None, asked, ADJUST_LATENCY)
+        self._reach(STREAM_READY, lambda: pulse.pa_stream_get_state(self._stream), deadline)
         return self._described(pulse.pa_stream_get_device_name(self._stream), deadline)
 
     def _described(self, device: bytes, deadline: float) -> str:
@@ -181,9 +132,9 @@ class ServerStream:
             if not end:
                 found.append(info.contents.description)
 
-        told = _Told(hear)
+        told = SourceTold(hear)
         asked = self._pulse.pa_context_get_source_info_by_name(self._context, device, told, None)
-        self._reach(_DONE, lambda: self._pulse.pa_operation_get_state(asked), deadline)
+        self._reach(OPERATION_DONE, lambda: self._pulse.pa_operation_get_state(asked), deadline)
         self._pulse.pa_operation_unref(asked)
         return " ".join(found[-1].decode(errors="replace").split())
 
@@ -208,7 +159,7 @@ class ServerStream:
         return 0.01 if behind else 0.0
 
     def _check(self) -> None:
-        if self._pulse.pa_stream_get_state(self._stream) != _STREAM_READY:
+        if self._pulse.pa_stream_get_state(self._stream) != STREAM_READY:
             raise SourceError(GONE)
 
     def _take(self) -> Samples:
