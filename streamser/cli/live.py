@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from streamser.listener import Listener
     from streamser.outputs.state import State
 
-FRAME = 0.08
-"""Seconds between two pictures: a hop, since nothing changes within one."""
+FRAME = 0.1
+"""Seconds between two pictures, on average: hops come every 80 ms."""
 
 POLL = 0.2
 """Seconds without audio after which a key is looked for."""
