@@ -130,7 +130,7 @@ class ServerStream:
 
         def hear(context: int, info: Any, end: int, data: int) -> None:
             if not end:
-                found.append(info.contents.description)
+                found.append(info.contents.description or device)
 
         told = SourceTold(hear)
         asked = self._pulse.pa_context_get_source_info_by_name(self._context, device, told, None)
@@ -148,8 +148,8 @@ class ServerStream:
             self._turn(left)
 
     def _turn(self, timeout: float) -> int:
-        """Wait up to so many seconds for the server, and return how much of it was dealt with."""
-        self._pulse.pa_mainloop_prepare(self._loop, round(1e6 * timeout))
+        """Wait up to so many seconds, 1 at most; return how much of the server was dealt with."""
+        self._pulse.pa_mainloop_prepare(self._loop, round(1e6 * min(timeout, 1.0)))
         self._pulse.pa_mainloop_poll(self._loop)
         return int(self._pulse.pa_mainloop_dispatch(self._loop))
 
