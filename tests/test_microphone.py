@@ -101,7 +101,7 @@ microphone.open()
 full = 0
 for wanted in (1, 2, 3) * 5:
     heard = full % 1280 + len(microphone.read(5.0, wanted))
-    print(wanted, heard // 1280)
+    print(wanted, heard // 1280, heard % 1280)
     full += heard - full % 1280
 loaded = Path("/proc/self/maps").read_text()
 print(*(name in loaded for name in ("libavcodec", "libasound")))
@@ -403,5 +403,7 @@ def test_so_many_hops_are_waited_for_and_nothing_in_vain_is_loaded(
 ) -> None:
     """What wakes the process, and what it keeps in memory: ALSA has a plugin that is an encoder."""
     *hops, loaded = run(server, HOPS, device)
-    assert all(int(wanted) <= int(heard) <= 5 for wanted, heard in map(str.split, hops))
+    for wanted, heard, over in (map(int, line.split()) for line in hops):
+        assert wanted <= heard <= 5
+        assert not (device and over)  # PortAudio wakes up for whole hops alone
     assert loaded == ("False True" if device else "False False")

@@ -10,6 +10,9 @@ BLOCK_SECONDS = 0.08
 """Of audio that is waited for at once. A hop of the network: with the last sample of a block a hop
 is whole, and smaller blocks would only wake the process more often."""
 
+OPEN_TIMEOUT = 3.0
+"""Seconds after which a microphone that does not open is given up."""
+
 GONE = "the device or its sound server went away"
 FROZEN = "the sound server does not answer"
 

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamser.audio.capture import BLOCK_SECONDS, GONE
+from streamser.audio.capture import BLOCK_SECONDS, GONE, OPEN_TIMEOUT
 from streamser.audio.devices import Device, choose, inputs
 from streamser.audio.portaudio import count_streams, renew, within
 from streamser.audio.resample import Resampler
 from streamser.audio.ring import RingBuffer
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
 
-OPEN_TIMEOUT = 3.0
 CLOSE_TIMEOUT = 1.0
 
 BUFFER_SECONDS = 3 * BLOCK_SECONDS

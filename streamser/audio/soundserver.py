@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from streamser.audio.capture import BLOCK_SECONDS, FROZEN, GONE
+from streamser.audio.capture import BLOCK_SECONDS, FROZEN, GONE, OPEN_TIMEOUT
 from streamser.audio.libpulse import (
     ADJUST_LATENCY,
     AS_IT_LIKES,
@@ -29,8 +29,6 @@ from streamser.audio.libpulse import (
     library,
 )
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
-
-OPEN_TIMEOUT = 3.0
 
 EARLY = 0.01
 """Seconds before a sample can have come at which it is waited for."""

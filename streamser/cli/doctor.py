@@ -38,8 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything; 1 when something needed is broken."""
     from streamser.cli.checks import Finding, examine
+    from streamser.cli.hush import hush
 
-    _hush()
+    hush()
     findings: list[Finding] = []
     for finding in examine(model=args.model, source=args.input, config=args.config):
         findings.append(finding)
@@ -61,12 +62,3 @@ def _print(check: str, state: str, detail: str, mend: str | None) -> None:
     print(f"{mark}  {check:<12} {detail}", flush=True)
     if mend is not None:
         print(f"{'':>22} mend: {mend}", flush=True)
-
-
-def _hush() -> None:
-    """Keep ALSA's own complaints off the terminal, unless numpy itself is missing."""
-    try:
-        from streamser.cli.hush import hush
-    except ImportError:
-        return
-    hush()
