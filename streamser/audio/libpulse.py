@@ -45,6 +45,7 @@ def library() -> Any:
     for name, result, *arguments in (
         ("pa_mainloop_new", c_void_p),
         ("pa_mainloop_get_api", c_void_p, c_void_p),
+        ("pa_mainloop_iterate", c_int, c_void_p, c_int, c_void_p),
         ("pa_mainloop_prepare", c_int, c_void_p, c_int),
         ("pa_mainloop_poll", c_int, c_void_p),
         ("pa_mainloop_dispatch", c_int, c_void_p),

@@ -30,12 +30,14 @@ from streamser.audio.libpulse import (
 )
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
 
-EARLY = 0.01
-"""Seconds before a sample can have come at which it is waited for."""
+LATE, CREEP = 0.001, 5e-4
+"""Seconds after audio is due at which it is looked for, so that one look is enough. When it came
+nobody sees then; so the time until more is due is taken to be shorter by the share CREEP, more than
+clocks differ by, until a look comes too early, the audio is waited for and its time is seen."""
 
-BACKLOG = 0.5
-"""Seconds of audio. Where more came at once, the server may have kept as much again: its socket
-takes two seconds."""
+BACKLOG, PATIENCE = 0.5, 0.01
+"""Seconds of audio. Where more came at once, the server may have kept as much again, since its
+socket takes two seconds; and seconds that it is given to send it."""
 
 
 class NoServerError(SourceError):
@@ -61,7 +63,8 @@ class ServerStream:
         self._most = max(self._block, round(max_lag * SAMPLE_RATE))
         self._begun = 0  # samples of a block that was returned in part
         self._dropped = self._overruns = 0
-        self._heard_at = 0.0  # clock when something came last
+        self._heard_at = 0.0  # clock when the newest sample came
+        self._piece = 1  # samples that the server gives at once
         self._at, self._size = c_void_p(), c_size_t()
         self._pulse = library()
         if self._pulse is None:
@@ -78,20 +81,18 @@ class ServerStream:
 
     def read(self, timeout: float, blocks: int) -> Samples:
         """See `Capture`."""
-        began = time.monotonic()
-        deadline = began + timeout
+        deadline = time.monotonic() + timeout
         wanted = blocks * self._block - self._begun
-        if (rest := self._heard_at + wanted / SAMPLE_RATE - EARLY - began) > 0:
-            time.sleep(min(rest, timeout))
-        while self._pulse.pa_stream_readable_size(self._stream) < 2 * wanted:
-            left = deadline - time.monotonic()
-            if self._turn(max(left, 0.0)):
-                self._heard_at = time.monotonic()
-            elif left <= 0:
-                break
-            self._check()
-        while self._turn(self._patience()):
+        self._sleep(wanted, deadline)
+        while self._pulse.pa_mainloop_iterate(self._loop, 0, None) > 0:
             pass
+        if (come := self._come()) >= wanted:
+            due = self._heard_at + come / SAMPLE_RATE * (1.0 - CREEP)
+            self._heard_at = min(due, time.monotonic())
+        else:
+            come = self._wait(wanted, deadline)
+        while come > BACKLOG * SAMPLE_RATE and self._turn(PATIENCE):
+            come = self._come()
         return self._newest(self._take())
 
     def losses(self) -> tuple[int, int]:
@@ -145,31 +146,48 @@ class ServerStream:
                 raise SourceError(FROZEN)
             self._turn(left)
 
+    def _sleep(self, wanted: int, deadline: float) -> None:
+        """Sleep until so many samples should have come, in whole pieces."""
+        pieces = -(-wanted // self._piece)
+        due = self._heard_at + pieces * self._piece / SAMPLE_RATE + LATE
+        if (rest := min(due, deadline) - time.monotonic()) > 0:
+            time.sleep(rest)
+
+    def _wait(self, wanted: int, deadline: float) -> int:
+        """Wait until so many samples have come; return how many did."""
+        while (come := self._come()) < wanted:
+            left = deadline - time.monotonic()
+            if self._turn(max(left, 0.0)):
+                self._heard_at = time.monotonic()
+            elif left <= 0:
+                break
+            if self._pulse.pa_stream_get_state(self._stream) != STREAM_READY:
+                raise SourceError(GONE)
+        return come
+
+    def _come(self) -> int:
+        """Return how many samples wait to be taken."""
+        return int(self._pulse.pa_stream_readable_size(self._stream)) // 2
+
     def _turn(self, timeout: float) -> int:
         """Wait up to so many seconds, 1 at most; return how much of the server was dealt with."""
         self._pulse.pa_mainloop_prepare(self._loop, round(1e6 * min(timeout, 1.0)))
         self._pulse.pa_mainloop_poll(self._loop)
         return int(self._pulse.pa_mainloop_dispatch(self._loop))
 
-    def _patience(self) -> float:
-        """Return the seconds in which a server that has more sends it, where it kept much."""
-        behind = self._pulse.pa_stream_readable_size(self._stream) // 2 > BACKLOG * SAMPLE_RATE
-        return 0.01 if behind else 0.0
-
-    def _check(self) -> None:
-        if self._pulse.pa_stream_get_state(self._stream) != STREAM_READY:
-            raise SourceError(GONE)
-
     def _take(self) -> Samples:
         """Return all that came; what the server says is missing is counted."""
         pulse, parts = self._pulse, []
-        while pulse.pa_stream_readable_size(self._stream):
+        while True:
             if pulse.pa_stream_peek(self._stream, byref(self._at), byref(self._size)) < 0:
                 raise SourceError(GONE)
+            if not (size := self._size.value):
+                break
             if self._at.value:
-                parts.append(ctypes.string_at(self._at.value, self._size.value))
+                parts.append(ctypes.string_at(self._at.value, size))
+                self._piece = size // 2
             else:
-                self._lose(self._size.value // 2)
+                self._lose(size // 2)
             pulse.pa_stream_drop(self._stream)
         return np.frombuffer(b"".join(parts), np.int16)
 
