@@ -134,11 +134,10 @@ class Analyzer:
             events.append(self._ended())
             return
         else:
-            self._evidence.push(hop)
+            self._evidence.push(hop, voiced=state == "voiced")
         if state == "unvoiced":
             return
         if state == "voiced":
-            self._evidence.hold()
             self._voiced += 1
             self._end = self._clock
         if self._voiced >= self._due:

@@ -54,33 +54,32 @@ class Evidence:
         self._normaliser.reset()
         self._encoder.reset()
         self._pool.reset()
-        self._held = Held(self._encoder.state, self._pool.sums.copy(), self._normaliser.snapshot())
+        self._held: Held | None = None
 
     def begin(self, context: Samples, hops: Samples) -> None:
         """Hear `hops`, (n * 1280,), as voiced, after the `context` samples before them."""
         self._mfcc.reset()
         self._mfcc.push(context)
         for start in range(0, hops.size, HOP):
-            self.push(hops[start : start + HOP])
-        self.hold()
+            self.push(hops[start : start + HOP], voiced=True)
 
-    def push(self, hop: Samples) -> None:
-        """Hear a hop, (1280,) int16."""
+    def push(self, hop: Samples, *, voiced: bool) -> None:
+        """Hear a hop, (1280,) int16; a voiced one makes all up to here count."""
+        if voiced:
+            self._held = None
+        elif self._held is None:
+            sums, normaliser = self._pool.sums.copy(), self._normaliser.snapshot()
+            self._held = Held(self._encoder.state, sums, normaliser)
         frames = self._normaliser.push(self._mfcc.push(hop))
         self._pool.push(*self._encoder.push(frames))
 
-    def hold(self) -> None:
-        """The last hop was voiced: all up to here counts."""
-        held = self._held
-        held.state = self._encoder.state
-        held.normaliser = self._normaliser.snapshot()
-        np.copyto(held.sums, self._pool.sums)
-
     def rewind(self) -> None:
-        """Forget what was heard after the last `hold`."""
-        self._encoder.state = self._held.state
-        self._normaliser.restore(self._held.normaliser)
-        np.copyto(self._pool.sums, self._held.sums)
+        """Forget what was heard after the last voiced hop."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._encoder.state = held.state
+            self._normaliser.restore(held.normaliser)
+            np.copyto(self._pool.sums, held.sums)
 
     def logits(self) -> NDArray[np.float32]:
         """Return the head's (labels,) float32 for all that was heard."""

@@ -53,11 +53,10 @@ class WholeAnalyzer:
                         start = start if voiced else clock - heard.size
                         voiced, end = voiced + heard.size // HOP, clock
                     case "voiced":
-                        self._evidence.push(hop)
-                        self._evidence.hold()
+                        self._evidence.push(hop, voiced=True)
                         voiced, end = voiced + 1, clock
                     case "unvoiced":
-                        self._evidence.push(hop)
+                        self._evidence.push(hop, voiced=False)
                     case "ended":
                         self._evidence.rewind()
         if not voiced:
