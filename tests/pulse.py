@@ -94,9 +94,9 @@ class PulseServer:
         command = ["pactl", "suspend-sink", "mic", str(int(suspended))]
         subprocess.run(command, env=self.env, check=True)
 
-    def play(self, recording: Path) -> None:
-        """Let the microphone hear a recording; returns at its end."""
-        command = ["paplay", "--device=mic", str(recording)]
+    def play(self, recording: Path, device: str = "mic") -> None:
+        """Let a microphone hear a recording; returns at its end."""
+        command = ["paplay", f"--device={device}", str(recording)]
         subprocess.run(command, env=self.env, check=True, timeout=60)
 
     def unload(self) -> None:
@@ -110,3 +110,14 @@ class PulseServer:
         subprocess.run(command, env=self.env, check=True, capture_output=True)
         for setting in ("set-default-sink mic", "set-default-source mic.monitor"):
             subprocess.run(["pactl", *setting.split()], env=self.env, check=True)
+
+    def plug_in_another(self, name: str) -> str:
+        """Let there be one more microphone, that is not the default; return its module's number."""
+        command = ["pactl", "load-module", "module-null-sink", f"sink_name={name}", "norewinds=1"]
+        command += [f"sink_properties=device.description={name.capitalize()}"]
+        done = subprocess.run(command, env=self.env, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def unplug(self, module: str) -> None:
+        """Let one that was plugged in be unplugged."""
+        subprocess.run(["pactl", "unload-module", module], env=self.env, check=True)

@@ -78,7 +78,7 @@ def test_missing_portaudio_names_the_package_and_the_command() -> None:
     code = """\
 import ctypes.util
 ctypes.util.find_library = lambda name: None
-from streamser.audio.devices import list_devices
+from streamser.audio.microphone import list_devices
 try:
     list_devices()
 except Exception as error:

@@ -63,11 +63,10 @@ print(microphone.dropped, microphone.overruns)
 
 CHOOSING = """\
 import sys
-from streamser.audio.devices import list_devices
-from streamser.audio.microphone import Microphone
+from streamser.audio.microphone import Microphone, list_devices
 from streamser.audio.source import SourceError
 for device in list_devices():
-    print("device", device.number, device.name, device.default)
+    print("device", device.default, device.number, device.name)
 for wanted in sys.argv[1:]:
     microphone = Microphone(wanted)
     try:
@@ -214,10 +213,12 @@ def utterances_of(recording: Path) -> list[Utterance]:
     return [event for event in events if isinstance(event, Utterance)]
 
 
-def assert_heard(listening: Listening, server: pulse.PulseServer, recording: Path) -> None:
+def assert_heard(
+    listening: Listening, server: pulse.PulseServer, recording: Path, device: str = "mic"
+) -> None:
     wanted = utterances_of(recording)
     assert wanted
-    server.play(recording)
+    server.play(recording, device)
     heard = [listening.until("utterance") for _ in wanted]
     for found, expected in zip(heard, wanted, strict=True):
         since_first = found["start"] - heard[0]["start"]
@@ -296,6 +297,26 @@ def test_listening_to_a_frozen_server_can_be_ended(
     listening.end()
 
 
+def test_a_microphone_of_the_server_is_heard_by_its_name_and_no_other_in_its_place(
+    server: pulse.PulseServer, sentence: Path
+) -> None:
+    module = server.plug_in_another("attic")
+    listening = Listening(server, "-m", "streamser", "listen", "--input", "mic:ATTIC")
+    started = listening.until("session.started")
+    assert (started["source"], started["sample_rate"]) == ("mic:Monitor of Attic", 16_000)
+    server.play(sentence)
+    assert_heard(listening, server, sentence, "attic")
+    server.unplug(module)
+    assert "went away" in listening.until("source.lost")["reason"]
+    server.play(sentence)
+    server.plug_in_another("attic")
+    listening.until("source.restored")
+    assert_heard(listening, server, sentence, "attic")
+    listening.end()
+    kinds = [event["type"] for event in listening.events]
+    assert kinds.count("utterance") == len(2 * utterances_of(sentence))
+
+
 def test_a_microphone_that_is_not_there_is_waited_for(
     server: pulse.PulseServer, sentence: Path
 ) -> None:
@@ -370,19 +391,25 @@ def test_what_is_played_is_what_is_heard(
 
 
 def test_a_device_is_chosen_by_number_or_part_of_its_name(server: pulse.PulseServer) -> None:
-    *listed, number, name, ambiguous, unknown, missing = run(
-        server, CHOOSING, "0", "LEFT", "stage", "attic", "99"
+    *listed, number, name, served, keyed, ambiguous, unknown, missing = run(
+        server, CHOOSING, "0", "LEFT", "null", "mic.monitor", "stage", "attic", "99"
     )
-    devices = [line.split() for line in listed]
-    assert [line[2] for line in devices if line[3] == "True"] == ["default"]
-    assert number == f"0 = mic:{devices[0][2]} True"
+    devices = [line.split(maxsplit=3) for line in listed]
+    assert [line[2:] for line in devices if line[1] == "True"] == [
+        ["None", "Monitor of Null Output"]
+    ]
+    first = next(line[3] for line in devices if line[2] == "0")
+    assert number == f"0 = mic:{first} True"
     assert name == "LEFT = mic:stage_left True"
+    assert served == "null = mic:Monitor of Null Output True"
+    assert keyed == "mic.monitor = mic:Monitor of Null Output True"
     assert ambiguous.startswith("stage ! 'stage' fits more than one microphone")
     assert "stage_left" in ambiguous
     assert "stage_right" in ambiguous
     assert "default" not in ambiguous
     for line in (unknown, missing):
         assert "! no microphone" in line
+        assert "Null Output" in line
         assert "default" in line
         assert "stage_left" in line
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamser.audio.capture import BLOCK_SECONDS, GONE, OPEN_TIMEOUT
-from streamser.audio.devices import Device, choose, inputs
-from streamser.audio.portaudio import count_streams, renew, within
+from streamser.audio.devices import Device, choose
+from streamser.audio.portaudio import count_streams, inputs, renew, within
 from streamser.audio.resample import Resampler
 from streamser.audio.ring import RingBuffer
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
@@ -30,15 +31,17 @@ class DeviceStream:
     """
 
     @staticmethod
-    def of(wanted: str | None, *, max_lag: float) -> DeviceStream:
+    def of(wanted: str | None, *, besides: Sequence[Device], max_lag: float) -> DeviceStream:
         """Open the device of that number or name, or the default one; see `devices.choose`.
+
+        None of those `besides` fits; they are named where none of PortAudio's does either.
 
         Raises SourceError.
         """
 
         def work(sd: Any) -> DeviceStream:
             renew(sd)
-            return DeviceStream(sd, choose(inputs(sd), wanted), max_lag)
+            return DeviceStream(sd, choose([*besides, *inputs(sd)], wanted), max_lag)
 
         return within(OPEN_TIMEOUT, work, discard=lambda sd, stream: stream._stop())
 

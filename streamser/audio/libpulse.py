@@ -12,7 +12,7 @@ CONTEXT_READY, STREAM_READY, OPERATION_DONE = 4, 2, 1
 
 S16LE = 3
 NO_AUTOSPAWN = 1
-ADJUST_LATENCY = 0x2000
+DONT_MOVE, ADJUST_LATENCY = 0x0200, 0x2000
 AS_IT_LIKES = 0xFFFFFFFF
 
 
@@ -29,10 +29,27 @@ class BufferAttributes(ctypes.Structure):
 class SourceInfo(ctypes.Structure):
     """The first fields of pa_source_info."""
 
-    _fields_ = (("name", c_char_p), ("index", c_uint32), ("description", c_char_p))
+    _fields_ = (
+        ("name", c_char_p),
+        ("index", c_uint32),
+        ("description", c_char_p),
+        ("sample_spec", SampleSpec),
+    )
+
+
+class ServerInfo(ctypes.Structure):
+    """The first fields of pa_server_info."""
+
+    _fields_ = (
+        *((name, c_char_p) for name in ("user_name", "host_name", "version", "name")),
+        ("sample_spec", SampleSpec),
+        ("default_sink", c_char_p),
+        ("default_source", c_char_p),
+    )
 
 
 SourceTold = ctypes.CFUNCTYPE(None, c_void_p, POINTER(SourceInfo), c_int, c_void_p)
+ServerTold = ctypes.CFUNCTYPE(None, c_void_p, POINTER(ServerInfo), c_void_p)
 
 
 @functools.cache
@@ -54,6 +71,8 @@ def library() -> Any:
         ("pa_context_connect", c_int, c_void_p, c_char_p, c_int, c_void_p),
         ("pa_context_get_state", c_int, c_void_p),
         ("pa_context_get_source_info_by_name", c_void_p, c_void_p, c_char_p, SourceTold, c_void_p),
+        ("pa_context_get_source_info_list", c_void_p, c_void_p, SourceTold, c_void_p),
+        ("pa_context_get_server_info", c_void_p, c_void_p, ServerTold, c_void_p),
         ("pa_context_disconnect", None, c_void_p),
         ("pa_context_unref", None, c_void_p),
         ("pa_operation_get_state", c_int, c_void_p),

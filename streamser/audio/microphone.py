@@ -1,20 +1,24 @@
-"""The microphone."""
+"""The microphones that there are, and the one that is heard."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+from typing import Any
 
 from streamser.audio.capture import Capture
-from streamser.audio.soundserver import NoServerError, ServerStream
+from streamser.audio.devices import Device, choose, fitting
+from streamser.audio.serverlink import NoServerError, server_devices
+from streamser.audio.soundserver import ServerStream
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
 
 
 class Microphone:
     """Live samples from an input device.
 
-    The default one is heard through the sound server where one runs, all others, and it where none
-    runs, through PortAudio. When nobody reads for `max_lag` seconds, the oldest samples are
-    dropped.
+    What the sound server has is heard through it, where one runs: its default microphone, and those
+    of a name. All others are heard through PortAudio. When nobody reads for `max_lag` seconds, the
+    oldest samples are dropped.
     """
 
     live = True
@@ -56,9 +60,36 @@ class Microphone:
             capture.stop()
 
     def _begin(self) -> Capture:
-        if self._wanted is None:
-            with contextlib.suppress(NoServerError):
+        served: list[Device] = []
+        with contextlib.suppress(NoServerError):
+            if self._wanted is None:
                 return ServerStream(max_lag=self._max_lag)
+            served = server_devices()
+            if fitting(served, self._wanted):
+                return ServerStream(choose(served, self._wanted), max_lag=self._max_lag)
         from streamser.audio.devicestream import DeviceStream
 
-        return DeviceStream.of(self._wanted, max_lag=self._max_lag)
+        return DeviceStream.of(self._wanted, besides=served, max_lag=self._max_lag)
+
+
+def list_devices() -> list[Device]:
+    """Return the inputs that are there now; none may be.
+
+    Raises SourceError where there is no sound server and no PortAudio, or they do not answer.
+    """
+    from streamser.audio.portaudio import inputs, renew, within
+
+    def work(sd: Any) -> list[Device]:
+        renew(sd)
+        return inputs(sd)
+
+    served = server_devices()
+    try:
+        others = within(5.0, work)
+    except SourceError:
+        if not served:
+            raise
+        others = []
+    if any(device.default for device in served):
+        others = [dataclasses.replace(device, default=False) for device in others]
+    return served + others

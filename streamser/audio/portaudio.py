@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from streamser.audio.capture import FROZEN
+from streamser.audio.devices import Device
 from streamser.audio.source import SourceError
 
 T = TypeVar("T")
@@ -53,6 +54,27 @@ def within(
     call = _Call(work, discard, patient)
     threading.Thread(target=call.run, name="portaudio", daemon=True).start()
     return call.result(seconds)
+
+
+def inputs(sd: Any) -> list[Device]:
+    """Return the inputs of PortAudio's present list. For use in `within`."""
+    try:
+        default = sd.query_devices(kind="input")["index"]
+    except sd.PortAudioError:
+        default = None
+    apis = sd.query_hostapis()
+    return [
+        Device(
+            number=info["index"],
+            name=" ".join(info["name"].split()),
+            api=apis[info["hostapi"]]["name"],
+            channels=info["max_input_channels"],
+            rate=round(info["default_samplerate"]),
+            default=info["index"] == default,
+        )
+        for info in sd.query_devices()
+        if info["max_input_channels"] > 0
+    ]
 
 
 def renew(sd: Any) -> None:

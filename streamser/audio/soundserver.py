@@ -1,4 +1,4 @@
-"""The default microphone as the sound server gives it: PulseAudio, or PipeWire in its place.
+"""A microphone as the sound server gives it: PulseAudio, or PipeWire in its place.
 
 PortAudio reaches a server through ALSA's plugin for it, and wakes up three threads for every block.
 The server's own client library needs none: what comes waits in a socket until it is read.
@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable
 from ctypes import byref, c_size_t, c_void_p
-from typing import Any
 
 import numpy as np
 
-from streamser.audio.capture import BLOCK_SECONDS, FROZEN, GONE, OPEN_TIMEOUT
+from streamser.audio.capture import BLOCK_SECONDS, GONE
+from streamser.audio.devices import Device
 from streamser.audio.libpulse import (
     ADJUST_LATENCY,
     AS_IT_LIKES,
-    CONTEXT_READY,
-    NO_AUTOSPAWN,
-    OPERATION_DONE,
+    DONT_MOVE,
     S16LE,
     STREAM_READY,
     BufferAttributes,
     SampleSpec,
-    SourceTold,
-    library,
 )
+from streamser.audio.serverlink import ServerLink
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
 
 LATE, CREEP = 0.001, 5e-4
@@ -40,24 +36,21 @@ BACKLOG, PATIENCE = 0.5, 0.01
 socket takes two seconds; and seconds that it is given to send it."""
 
 
-class NoServerError(SourceError):
-    """No sound server runs, or it has no microphone."""
-
-
 class ServerStream:
-    """One stream of the default microphone, at 16 kHz and mono by the server's own conversion.
+    """One stream of a microphone, at 16 kHz and mono by the server's own conversion.
 
-    It follows the server's default where the server moves it. The overrun rule is the ring
-    buffer's: the newest samples stay.
+    That of the default one follows the server's default where the server moves it; any other ends
+    with its microphone. The overrun rule is the ring buffer's: the newest samples stay.
     """
 
     rate = SAMPLE_RATE
     waiting = 0
 
-    def __init__(self, *, max_lag: float) -> None:
-        """Begin; `max_lag` in seconds, of audio that may wait unread.
+    def __init__(self, device: Device | None = None, *, max_lag: float) -> None:
+        """Begin to hear one of the server's devices, or its default.
 
-        Raises NoServerError, and SourceError when the server does not answer.
+        `max_lag` in seconds, of audio that may wait unread. Raises NoServerError, and SourceError
+        when the server does not answer.
         """
         self._block = round(BLOCK_SECONDS * SAMPLE_RATE)
         self._most = max(self._block, round(max_lag * SAMPLE_RATE))
@@ -66,15 +59,11 @@ class ServerStream:
         self._heard_at = 0.0  # clock when the newest sample came
         self._piece = 1  # samples that the server gives at once
         self._at, self._size = c_void_p(), c_size_t()
-        self._pulse = library()
-        if self._pulse is None:
-            raise NoServerError("PulseAudio's client library is not installed")
-        self._loop = self._pulse.pa_mainloop_new()
-        api = self._pulse.pa_mainloop_get_api(self._loop)
-        self._context = self._pulse.pa_context_new(api, b"streamser")
+        self._link = ServerLink()
+        self._pulse = self._link.pulse
         self._stream: int | None = None
         try:
-            self.name = self._begin(time.monotonic() + OPEN_TIMEOUT)
+            self.name = self._begin(device)
         except SourceError:
             self.stop()
             raise
@@ -84,14 +73,13 @@ class ServerStream:
         deadline = time.monotonic() + timeout
         wanted = blocks * self._block - self._begun
         self._sleep(wanted, deadline)
-        while self._pulse.pa_mainloop_iterate(self._loop, 0, None) > 0:
-            pass
+        self._link.turn_all()
         if (come := self._come()) >= wanted:
             due = self._heard_at + come / SAMPLE_RATE * (1.0 - CREEP)
             self._heard_at = min(due, time.monotonic())
         else:
             come = self._wait(wanted, deadline)
-        while come > BACKLOG * SAMPLE_RATE and self._turn(PATIENCE):
+        while come > BACKLOG * SAMPLE_RATE and self._link.turn(PATIENCE):
             come = self._come()
         return self._newest(self._take())
 
@@ -103,48 +91,24 @@ class ServerStream:
 
     def stop(self) -> None:
         """See `Capture`. What a frozen server would have to be told is not waited for."""
-        pulse = self._pulse
         if self._stream:
-            pulse.pa_stream_disconnect(self._stream)
-            pulse.pa_stream_unref(self._stream)
-        pulse.pa_context_disconnect(self._context)
-        pulse.pa_context_unref(self._context)
-        pulse.pa_mainloop_free(self._loop)
+            self._pulse.pa_stream_disconnect(self._stream)
+            self._pulse.pa_stream_unref(self._stream)
+        self._link.close()
 
-    def _begin(self, deadline: float) -> str:
-        """Connect, and return the microphone's name."""
-        pulse = self._pulse
-        pulse.pa_context_connect(self._context, None, NO_AUTOSPAWN, None)
-        self._reach(CONTEXT_READY, lambda: pulse.pa_context_get_state(self._context), deadline)
+    def _begin(self, device: Device | None) -> str:
+        """Open the stream, and return the microphone's name."""
+        pulse, link = self._pulse, self._link
         spec = SampleSpec(S16LE, SAMPLE_RATE, 1)
-        self._stream = pulse.pa_stream_new(self._context, b"microphone", spec, None)
+        self._stream = pulse.pa_stream_new(link.context, b"microphone", spec, None)
         asked = BufferAttributes(*4 * [AS_IT_LIKES], 2 * self._block)
-        pulse.pa_stream_connect_record(self._stream, None, asked, ADJUST_LATENCY)
-        self._reach(STREAM_READY, lambda: pulse.pa_stream_get_state(self._stream), deadline)
-        return self._described(pulse.pa_stream_get_device_name(self._stream), deadline)
-
-    def _described(self, device: bytes, deadline: float) -> str:
-        """Return what people call a device that the server calls `device`."""
-        found = [device]
-
-        def hear(context: int, info: Any, end: int, data: int) -> None:
-            if not end:
-                found.append(info.contents.description or device)
-
-        told = SourceTold(hear)
-        asked = self._pulse.pa_context_get_source_info_by_name(self._context, device, told, None)
-        self._reach(OPERATION_DONE, lambda: self._pulse.pa_operation_get_state(asked), deadline)
-        self._pulse.pa_operation_unref(asked)
-        return " ".join(found[-1].decode(errors="replace").split())
-
-    def _reach(self, wanted: int, state: Callable[[], int], deadline: float) -> None:
-        while (reached := state()) != wanted:
-            if reached > wanted:
-                raise NoServerError("there is no sound server that has a microphone")
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise SourceError(FROZEN)
-            self._turn(left)
+        key = device.key.encode() if device and device.key else None
+        flags = ADJUST_LATENCY | (DONT_MOVE if key else 0)
+        pulse.pa_stream_connect_record(self._stream, key, asked, flags)
+        link.reach(STREAM_READY, lambda: pulse.pa_stream_get_state(self._stream))
+        return (
+            device.name if device else link.name_of(pulse.pa_stream_get_device_name(self._stream))
+        )
 
     def _sleep(self, wanted: int, deadline: float) -> None:
         """Sleep until so many samples should have come, in whole pieces."""
@@ -157,7 +121,7 @@ class ServerStream:
         """Wait until so many samples have come; return how many did."""
         while (come := self._come()) < wanted:
             left = deadline - time.monotonic()
-            if self._turn(max(left, 0.0)):
+            if self._link.turn(max(left, 0.0)):
                 self._heard_at = time.monotonic()
             elif left <= 0:
                 break
@@ -168,12 +132,6 @@ class ServerStream:
     def _come(self) -> int:
         """Return how many samples wait to be taken."""
         return int(self._pulse.pa_stream_readable_size(self._stream)) // 2
-
-    def _turn(self, timeout: float) -> int:
-        """Wait up to so many seconds, 1 at most; return how much of the server was dealt with."""
-        self._pulse.pa_mainloop_prepare(self._loop, round(1e6 * min(timeout, 1.0)))
-        self._pulse.pa_mainloop_poll(self._loop)
-        return int(self._pulse.pa_mainloop_dispatch(self._loop))
 
     def _take(self) -> Samples:
         """Return all that came; what the server says is missing is counted."""

@@ -152,7 +152,7 @@ def _portaudio() -> Iterator[Finding]:
 
 
 def _microphones() -> Iterator[Finding]:
-    from streamser.audio.devices import list_devices
+    from streamser.audio.microphone import list_devices
     from streamser.audio.source import SourceError
 
     try:
@@ -198,8 +198,8 @@ def _serve(config: str | None) -> Iterator[Finding]:
 
 def _audio(source: str | None) -> Iterator[Finding]:
     """Listen for half a second."""
-    from streamser.audio.devices import list_devices
     from streamser.audio.inputs import open_source
+    from streamser.audio.microphone import list_devices
     from streamser.audio.source import SAMPLE_RATE, SourceError
 
     try:

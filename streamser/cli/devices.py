@@ -9,8 +9,8 @@ import json
 from streamser.cli.failure import FAILED, OK, complain
 
 _DESCRIPTION = """\
-List the microphones. Choose one by its number or by part of its name: --input mic:NAME
-The one marked with * is heard when none is chosen."""
+List the microphones: the sound server's, then PortAudio's. Choose one by part of its name,
+or by its number: --input mic:NAME. The one marked with * is heard when none is chosen."""
 
 _EPILOG = """\
 examples:
@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the devices; 1 when there is none."""
-    from streamser.audio.devices import list_devices
+    from streamser.audio.microphone import list_devices
     from streamser.cli.hush import hush
     from streamser.outputs.palette import printable
 
@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"      {'name':<{widest}}  channels      rate  through")
         for device in devices:
             print(
-                f"{'*' if device.default else ' '} {device.number:>3} "
+                f"{'*' if device.default else ' '} "
+                f"{'' if device.number is None else device.number:>3} "
                 f"{printable(device.name):<{widest}}  {device.channels:>8}  "
                 f"{device.rate:>5} Hz  {printable(device.api)}"
             )
