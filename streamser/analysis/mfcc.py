@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +38,7 @@ class Mfcc:
         self._samples = np.zeros(n_fft + (self.block - 1) * hop, dtype=np.float32)
         self._frames = np.lib.stride_tricks.sliding_window_view(self._samples, n_fft)[::hop]
         self._windowed = np.empty((self.block, n_fft), dtype=np.float32)
+        self._spectrum = _spectrum(self.block, n_fft)
         self._power = np.empty((self.block, n_fft // 2 + 1), dtype=np.float32)
         self._bands = np.empty((self.block, features.n_mels), dtype=np.float32)
         self._floor = np.array(features.log_floor, np.float32)
@@ -70,7 +74,7 @@ class Mfcc:
     def _transform(self, count: int) -> Floats:
         windowed, power = self._windowed, self._power
         np.multiply(self._frames, self._window, out=windowed)
-        np.abs(np.fft.rfft(windowed, norm="forward"), out=power)
+        np.abs(self._spectrum(windowed), out=power)
         np.square(power, out=power)
         bands = np.dot(power, self._mel, out=self._bands)
         np.maximum(bands, self._floor, out=bands)
@@ -83,6 +87,17 @@ class Mfcc:
 
     def _empty(self) -> Floats:
         return np.empty((0, self._features.n_mfcc), dtype=np.float32)
+
+
+def _spectrum(frames: int, n_fft: int) -> Callable[[Floats], NDArray[np.complexfloating]]:
+    """Return the Fourier transform of (frames, n_fft), divided by n_fft; valid until the next.
+
+    Where numpy (2.0 and later) writes into memory that is there, a third of its cost is spared.
+    """
+    transform = functools.partial(np.fft.rfft, norm="forward")
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        return transform
+    return functools.partial(transform, out=np.empty((frames, n_fft // 2 + 1), np.complex64))
 
 
 def mel_filters(features: Features) -> Floats:
