@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from train.corpora import CORPORA, Clip, CorpusError, default_root
+from train.encoders import EMOBOX_FOLDS
 from train.folds import EMOBOX_DEV, POOLED, POOLED_FOLDS, STRICT
 from train.splits import (
     Split,
@@ -217,6 +218,7 @@ def test_emobox_folds_by_speaker_need_no_table(tmp_path: Path) -> None:
         folds = emobox(CLIPS, corpus, tmp_path)
         assert [split.test for split in folds] == [split.test for split in strict(CLIPS, corpus)]
         assert folds[0].name == f"{corpus}/emobox/1"
+        assert len(folds) == EMOBOX_FOLDS[corpus]
 
 
 def test_emobox_folds_drawn_at_random_are_read_from_the_table(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 CORPORA = ("crema_d", "ravdess", "tess", "savee", "emodb", "emovo")
 
+EMOBOX_FOLDS = {"crema_d": 1, "ravdess": 6, "tess": 1, "savee": 4, "emodb": 5, "emovo": 6}
+
 EMOBOX_UA: dict[str, tuple[float, ...]] = {
     "wav2vec2-base": (61.95, 54.33, 97.92, 44.89, 82.06, 31.07),
     "HuBERT-base": (71.13, 65.43, 99.62, 58.90, 87.73, 46.10),
