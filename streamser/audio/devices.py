@@ -54,10 +54,8 @@ def choose(devices: Sequence[Device], wanted: str | None) -> Device:
         problem = "there is no default microphone"
     else:
         found = fitting(devices, wanted)
-        number = wanted.isdecimal()
-        problem = (
-            f"no microphone {f'has the number {wanted}' if number else f'is called {wanted!r}'}"
-        )
+        told = f"has the number {wanted}" if wanted.isdecimal() else f"is called {wanted!r}"
+        problem = f"no microphone {told}"
     if len(found) == 1:
         return found[0]
     if found:

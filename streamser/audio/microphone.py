@@ -61,12 +61,11 @@ class Microphone:
 
     def _begin(self) -> Capture:
         served: list[Device] = []
-        with contextlib.suppress(NoServerError):
-            if self._wanted is None:
+        if self._wanted is None:
+            with contextlib.suppress(NoServerError):
                 return ServerStream(max_lag=self._max_lag)
-            served = server_devices()
-            if fitting(served, self._wanted):
-                return ServerStream(choose(served, self._wanted), max_lag=self._max_lag)
+        elif fitting(served := server_devices(), self._wanted):
+            return ServerStream(choose(served, self._wanted), max_lag=self._max_lag)
         from streamser.audio.devicestream import DeviceStream
 
         return DeviceStream.of(self._wanted, besides=served, max_lag=self._max_lag)

@@ -47,7 +47,7 @@ class ServerLink:
     def name_of(self, key: bytes) -> str:
         """Return what people call the source that the server calls `key`. Raises SourceError."""
         ask = self.pulse.pa_context_get_source_info_by_name
-        sources = self._sources(lambda told: ask(self.context, key, told, None), default=key)
+        sources = self._sources(lambda told: ask(self.context, key, told, None))
         return sources[0].name if sources else key.decode(errors="replace")
 
     def sources(self) -> list[Device]:
@@ -56,7 +56,7 @@ class ServerLink:
         found: list[bytes | None] = []
         self._answered(self.pulse.pa_context_get_server_info(self.context, told, None))
         ask = self.pulse.pa_context_get_source_info_list
-        return self._sources(lambda told: ask(self.context, told, None), default=found[0])
+        return self._sources(lambda told: ask(self.context, told, None), found[0])
 
     def reach(self, wanted: int, state: Callable[[], int]) -> None:
         """Wait for a state. Raises NoServerError where it cannot come, and SourceError."""
@@ -85,7 +85,7 @@ class ServerLink:
         self.pulse.pa_context_unref(self.context)
         self.pulse.pa_mainloop_free(self._loop)
 
-    def _sources(self, ask: Callable[[Any], int], *, default: bytes | None) -> list[Device]:
+    def _sources(self, ask: Callable[[Any], int], default: bytes | None = None) -> list[Device]:
         found = []
 
         def hear(context: int, info: Any, end: int, data: int) -> None:
