@@ -1,4 +1,4 @@
-"""Which devices can be heard from."""
+"""Devices that can be heard from, and which of them is meant."""
 
 from __future__ import annotations
 

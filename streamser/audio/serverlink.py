@@ -52,11 +52,11 @@ class ServerLink:
 
     def sources(self) -> list[Device]:
         """Return all microphones, and what the loudspeakers play. Raises SourceError."""
-        told = ServerTold(lambda context, info, data: found.append(info.contents.default_source))
-        found: list[bytes | None] = []
-        self._answered(self.pulse.pa_context_get_server_info(self.context, told, None))
+        defaults: list[bytes | None] = []
+        hear = ServerTold(lambda context, info, data: defaults.append(info.contents.default_source))
+        self._answered(self.pulse.pa_context_get_server_info(self.context, hear, None))
         ask = self.pulse.pa_context_get_source_info_list
-        return self._sources(lambda told: ask(self.context, told, None), found[0])
+        return self._sources(lambda told: ask(self.context, told, None), defaults[0])
 
     def reach(self, wanted: int, state: Callable[[], int]) -> None:
         """Wait for a state. Raises NoServerError where it cannot come, and SourceError."""
