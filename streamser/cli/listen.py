@@ -55,8 +55,9 @@ def run(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> int:
     with listener, Stopping(listener.stop) as stopping:
         lines = LineWriter(sys.stdout.buffer, give_up=lambda: stopping.asked)
         while not listener.ended:
-            for event in listener.poll(POLL):
+            events = listener.poll(POLL)
+            for event in events:
                 lines.write(to_json(event))
-            if lines.reader_gone():
+            if not events and lines.reader_gone():  # writing would tell
                 break
     return OK
