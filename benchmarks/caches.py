@@ -22,13 +22,11 @@ from numpy.typing import NDArray
 
 from streamser.audio.recording import read_recording
 from streamser.bench.machine import machine
-from streamser.bench.stages import hops_of, measure_stages
+from streamser.bench.stages import ONCE_IN_THREE, hops_of, measure_stages
 from streamser.clip import demo_clip
 from streamser.model.bundle import load
 
 Hops = Iterator[NDArray[np.int16]]
-
-ONCE_PER_ANSWER = ("head", "verdict", "event")
 
 
 def main() -> int:
@@ -48,14 +46,14 @@ def main() -> int:
         stages = measure_stages(bundle, given(hops_of(speech)))
         found[way] = {stage.name: stage.median for stage in stages}
         found[way]["a hop, in all"] = sum(
-            stage.median / (3 if stage.name in ONCE_PER_ANSWER else 1)
+            stage.median / (3 if stage.name in ONCE_IN_THREE else 1)
             for stage in stages
             if stage.name != "resample 48 kHz"
         )
     print(f"{'microseconds':<18}" + "".join(f"{way:>10}" for way in found))
     for name in found["hot"]:
         print(f"{name:<18}" + "".join(f"{stages[name]:10.1f}" for stages in found.values()))
-    print(f"{', '.join(ONCE_PER_ANSWER)}: per answer, one in three hops")
+    print(f"{', '.join(ONCE_IN_THREE)}: per answer, one in three hops")
     if args.json:
         told = {"machine": asdict(machine()), "median_us": found}
         args.json.write_text(json.dumps(told, indent=1) + "\n")

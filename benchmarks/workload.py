@@ -18,9 +18,10 @@ import numpy as np
 
 from streamser.analysis.analyzer import Analyzer
 from streamser.analysis.encoder import Encoder
+from streamser.analysis.fourier import fourier
 from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP, Hops
-from streamser.analysis.mfcc import Mfcc
+from streamser.analysis.mfcc import HOPS_AT_ONCE, Mfcc
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
 from streamser.analysis.settings import Settings
@@ -115,7 +116,9 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
     verdict = Verdict(manifest.labels, manifest.verdict, interval=settings.interval)
     session = Session(started=datetime.now(UTC))
     mfcc.push(np.zeros(mfcc.context, np.int16))
-    windowed = np.zeros((mfcc.block, manifest.features.n_fft), np.float32)
+    n_fft = manifest.features.n_fft
+    windowed = np.zeros((HOPS_AT_ONCE * mfcc.block, n_fft), np.float32)
+    transform = fourier(*windowed.shape)
     frames = mfcc.push(hops[0])
     embedded = encoder.push(normaliser.push(frames.copy()))
     pool.push(*embedded)
@@ -134,8 +137,8 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
         "ring, block": through,
         "hops, hop": lambda hop: list(cutter.push(hop)),
         "voice gate, hop": gate.push,
-        "MFCC, hop": mfcc.push,
-        "- its Fourier transform": lambda hop: np.fft.rfft(windowed, norm="forward"),
+        "MFCC, hop": at_once(mfcc.push),
+        "- its Fourier transform": at_once(lambda hops: transform(windowed)),
         "normaliser, hop": lambda hop: normaliser.push(frames),
         "network, hop": lambda hop: encoder.push(frames),
         "- its computing alone": lambda hop: bundle.encoder.invoke(),
@@ -152,6 +155,19 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
         for hop in hops:
             stage(hop)
         yield name, cut(HOPS)
+
+
+def at_once(stage: Callable[[Samples], object]) -> Callable[[Samples], None]:
+    """Return what hands hops to a stage as the evidence does: some at once."""
+    waiting: list[Samples] = []
+
+    def wait(hop: Samples) -> None:
+        waiting.append(hop)
+        if len(waiting) == HOPS_AT_ONCE:
+            stage(np.concatenate(waiting))
+            waiting.clear()
+
+    return wait
 
 
 def cut(per: float = 0) -> float:

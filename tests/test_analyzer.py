@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamser.analysis.analyzer import Analyzer
+from streamser.analysis.evidence import Evidence
 from streamser.analysis.hops import HOP
 from streamser.analysis.settings import Settings
 from streamser.analysis.whole import analyze_whole
@@ -108,6 +109,32 @@ def test_any_chunking_gives_equal_events(cuts: list[int], start: int) -> None:
 def test_single_samples_give_equal_events() -> None:
     audio = clip()[: 16_000 * 4]
     assert analyze(audio, chunk=1) == analyze(audio)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    states=st.lists(st.sampled_from(["voiced", "unvoiced", "asked", "ended"]), max_size=30),
+    start=st.integers(0, 100_000),
+)
+def test_asking_meanwhile_changes_nothing_that_is_heard(states: list[str], start: int) -> None:
+    asked, alone = (Evidence(bundle(), half_life=20.0, profile=None) for _ in range(2))
+    hops = np.resize(clip()[start:], (len(states) + 2) * HOP).reshape(-1, HOP)
+    context = np.zeros(asked.context, np.int16)
+    for evidence in (asked, alone):
+        evidence.begin(context, hops[0])
+    for state, hop in zip(states, hops[1:], strict=False):
+        for evidence in (asked, alone):
+            if state == "ended":
+                evidence.rewind()
+                evidence.begin(context, hop)
+            else:
+                evidence.push(hop, voiced=state != "unvoiced")
+        if state == "asked":
+            asked.logits()
+    np.testing.assert_array_equal(asked.pooled(), alone.pooled())
+    for evidence in (asked, alone):
+        evidence.rewind()
+    np.testing.assert_array_equal(asked.logits(), alone.logits())
 
 
 def test_intervals_come_when_they_should() -> None:

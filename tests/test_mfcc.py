@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from streamser.analysis.fourier import fourier
 from streamser.analysis.mfcc import Mfcc, mel_filters
 from streamser.model.manifest import Features
 
@@ -87,3 +91,32 @@ def test_what_push_returned_stays_as_it_is() -> None:
     kept = first.copy()
     stage.push(noise(2000, 4))
     np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("n_fft", [512, 400, 255])
+def test_the_short_way_to_the_transform_is_numpys_own(n_fft: int) -> None:
+    windowed = np.random.default_rng(n_fft).standard_normal((12, n_fft)).astype(np.float32)
+    direct = fourier(12, n_fft)
+    spectrum = direct(windowed)
+    np.testing.assert_array_equal(spectrum, np.fft.rfft(windowed, norm="forward"))
+    assert spectrum.dtype == np.complex64
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        assert direct(windowed) is spectrum, "the memory that is there is used again"
+
+
+@pytest.mark.parametrize(
+    "numpys",
+    [
+        SimpleNamespace(),
+        SimpleNamespace(rfft_n_even=lambda frames, scale: frames),
+        SimpleNamespace(rfft_n_even=lambda frames, scale, spectrum: spectrum.fill(1.0)),
+    ],
+    ids=["renamed", "other arguments", "other numbers"],
+)
+def test_another_numpy_is_asked_the_long_way(
+    numpys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "numpy.fft._pocketfft_umath", numpys)
+    windowed = noise(4 * 512).reshape(4, 512).astype(np.float32)
+    expected = np.fft.rfft(windowed, norm="forward")
+    np.testing.assert_array_equal(fourier(4, 512)(windowed), expected)

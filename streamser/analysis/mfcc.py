@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamser.analysis.fourier import Transform, fourier
 from streamser.analysis.hops import HOP
 from streamser.model.manifest import Features
 
 Floats = NDArray[np.float32]
+
+HOPS_AT_ONCE = 3
+"""Of audio that is transformed in one go, at most: as many as there are between two answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """Working memory for some frames; matrix products take a block of them, whatever came along."""
+
+    frames: Floats
+    windowed: Floats
+    spectrum: Transform
+    power: Floats
+    bands: Floats
+    blocks: tuple[tuple[slice, Floats, Floats], ...]
+    """Of each block its frames, their power and their bands."""
 
 
 class Mfcc:
@@ -26,7 +42,7 @@ class Mfcc:
         self._features = features
         n_fft, hop = features.n_fft, features.hop
         self.block = HOP // hop
-        """Frames computed at once; all working memory is allocated for this many."""
+        """Frames of a hop of the network."""
 
         # Float32 is exact enough: the error is 2e-7 of the largest coefficient. numpy transforms
         # float32 as such only where it has to scale by 1 / n_fft, so the window is larger by that.
@@ -35,12 +51,9 @@ class Mfcc:
         # From natural logarithms, which are cheaper, to decibels.
         decibels = 10.0 / np.log(10.0) * dct_matrix(features.n_mfcc, features.n_mels)
         self._dct = decibels.T.astype(np.float32)
-        self._samples = np.zeros(n_fft + (self.block - 1) * hop, dtype=np.float32)
-        self._frames = np.lib.stride_tricks.sliding_window_view(self._samples, n_fft)[::hop]
-        self._windowed = np.empty((self.block, n_fft), dtype=np.float32)
-        self._spectrum = _spectrum(self.block, n_fft)
-        self._power = np.empty((self.block, n_fft // 2 + 1), dtype=np.float32)
-        self._bands = np.empty((self.block, features.n_mels), dtype=np.float32)
+        most = HOPS_AT_ONCE * self.block
+        self._samples = np.zeros(n_fft + (most - 1) * hop, dtype=np.float32)
+        self._memory = self._allocated(most)
         self._floor = np.array(features.log_floor, np.float32)
         self._filled = 0
 
@@ -51,18 +64,17 @@ class Mfcc:
 
     def push(self, samples: NDArray[np.int16]) -> Floats:
         """Take int16 samples, any number; return the frames they complete, (n, n_mfcc) float32."""
-        blocks = []
+        parts = []
         while samples.size:
             taken = min(samples.size, self._samples.size - self._filled)
             self._samples[self._filled : self._filled + taken] = samples[:taken]
             self._filled += taken
             samples = samples[taken:]
-            count = self._complete()
-            if count == self.block or (count and not samples.size):
-                blocks.append(self._transform(count))
-        if len(blocks) == 1:
-            return blocks[0]
-        return np.concatenate(blocks) if blocks else self._empty()
+            if count := self._complete():
+                parts.append(self._transform(count))
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else self._empty()
 
     def reset(self) -> None:
         """Forget the samples of unfinished frames."""
@@ -72,32 +84,48 @@ class Mfcc:
         return max(0, (self._filled - self._features.n_fft) // self._features.hop + 1)
 
     def _transform(self, count: int) -> Floats:
-        windowed, power = self._windowed, self._power
-        np.multiply(self._frames, self._window, out=windowed)
-        np.abs(self._spectrum(windowed), out=power)
-        np.square(power, out=power)
-        bands = np.dot(power, self._mel, out=self._bands)
+        memory = self._memory[(count - 1) // self.block]
+        windowed, power, bands = memory.windowed, memory.power, memory.bands
+        np.multiply(memory.frames, self._window, out=windowed)
+        np.abs(memory.spectrum(windowed), out=power)
+        np.multiply(power, power, out=power)
+        for _, block_power, block_bands in memory.blocks:
+            block_power.dot(self._mel, block_bands)
         np.maximum(bands, self._floor, out=bands)
         np.log(bands, out=bands)
         consumed = count * self._features.hop
         self._samples[: self._filled - consumed] = self._samples[consumed : self._filled]
         self._filled -= consumed
-        mfcc: Floats = np.dot(bands, self._dct)[:count]
-        return mfcc
+        mfcc = np.empty((len(bands), self._features.n_mfcc), np.float32)
+        for frames, _, block_bands in memory.blocks:
+            block_bands.dot(self._dct, mfcc[frames])
+        return mfcc[:count]
+
+    def _allocated(self, most: int) -> list[_Memory]:
+        """Return the memory for one block of frames, for two and so on, all of it shared."""
+        n_fft = self._features.n_fft
+        frames = np.lib.stride_tricks.sliding_window_view(self._samples, n_fft)
+        frames = frames[:: self._features.hop]
+        windowed = np.empty((most, n_fft), dtype=np.float32)
+        power = np.empty((most, n_fft // 2 + 1), dtype=np.float32)
+        bands = np.empty((most, self._features.n_mels), dtype=np.float32)
+        starts = range(0, most, self.block)
+        blocks = tuple(slice(start, start + self.block) for start in starts)
+        parts = tuple((block, power[block], bands[block]) for block in blocks)
+        return [
+            _Memory(
+                frames=frames[:rows],
+                windowed=windowed[:rows],
+                spectrum=fourier(rows, n_fft),
+                power=power[:rows],
+                bands=bands[:rows],
+                blocks=parts[: rows // self.block],
+            )
+            for rows in (block.stop for block in blocks)
+        ]
 
     def _empty(self) -> Floats:
         return np.empty((0, self._features.n_mfcc), dtype=np.float32)
-
-
-def _spectrum(frames: int, n_fft: int) -> Callable[[Floats], NDArray[np.complexfloating]]:
-    """Return the Fourier transform of (frames, n_fft), divided by n_fft; valid until the next.
-
-    Where numpy (2.0 and later) writes into memory that is there, a third of its cost is spared.
-    """
-    transform = functools.partial(np.fft.rfft, norm="forward")
-    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
-        return transform
-    return functools.partial(transform, out=np.empty((frames, n_fft // 2 + 1), np.complex64))
 
 
 def mel_filters(features: Features) -> Floats:

@@ -30,6 +30,7 @@ class RunningPool:
         self.sums = np.zeros(1 + 2 * dim)
         """Total weight, weighted sum, weighted sum of squares; float64."""
 
+        self._weights = np.empty(shape.steps_per_hop)
         self._moments = np.ones((shape.steps_per_hop, self.sums.size))
         self._values = self._moments[:, 1 : 1 + dim]
         self._squares = self._moments[:, 1 + dim :]
@@ -40,11 +41,12 @@ class RunningPool:
 
     def push(self, embedding: Floats, weight: Floats) -> None:
         """Add the (steps, dim) embeddings of a hop with their (steps, 1) weights."""
-        weights = [max(each, 0.0) + WEIGHT_FLOOR for each in weight[:, 0].tolist()]
+        for step, each in enumerate(weight.ravel().tolist()):
+            self._weights[step] = max(each, 0.0) + WEIGHT_FLOOR
         self._values[:] = embedding
-        np.square(self._values, out=self._squares)
+        np.multiply(self._values, self._values, out=self._squares)
         self.sums *= self._keep
-        self.sums += np.dot(weights, self._moments)
+        self.sums += self._weights.dot(self._moments)
 
     def pooled(self) -> Floats:
         """Return means and standard deviations, (2 * dim,) float32."""

@@ -14,7 +14,7 @@ from streamser.analysis.encoder import Encoder
 from streamser.analysis.evidence import fading
 from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP, HOP_SECONDS
-from streamser.analysis.mfcc import Mfcc
+from streamser.analysis.mfcc import HOPS_AT_ONCE, Mfcc
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
 from streamser.analysis.settings import Settings
@@ -32,11 +32,15 @@ NATIVE_RATE = 48_000
 """Hertz; what most microphones deliver when they refuse 16 kHz."""
 
 
+ONCE_IN_THREE = ("mfcc", "head", "verdict", "event")
+"""Stages that wait for three hops."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """Microseconds of processor time per hop of 80 ms.
 
-    For `head`, `verdict` and `event` per answer, one in three hops.
+    For those `ONCE_IN_THREE` per answer, one in three hops.
     """
 
     name: str
@@ -80,22 +84,26 @@ def measure_stages(bundle: Bundle, hops: Iterable[NDArray[np.int16]]) -> list[St
     verdict = Verdict(manifest.labels, manifest.verdict, interval=settings.interval)
     session = Session()
     mfcc.push(np.zeros(mfcc.context, np.int16))
-    every = round(settings.interval / HOP_SECONDS)
     watch = _Stopwatch()
-    for number, hop in enumerate(hops):
+    waiting: list[NDArray[np.int16]] = []
+    for number, hop in enumerate(hops, start=1):
         native = np.repeat(hop, NATIVE_RATE // 16_000)
         watch("resample 48 kHz", resampler.push, native)
         watch("ring", _through, ring, hop)
         watch("voice gate", gate.push, hop)
-        frames = watch("mfcc", mfcc.push, hop)
-        normal = watch("normaliser", normaliser.push, frames)
-        embedding, weight = watch("network", encoder.push, normal)
-        watch("pooling", pool.push, embedding, weight)
-        if number % every == every - 1:
-            pooled = watch("pooling", pool.pooled)
-            logits = watch("head", head.logits, pooled)
-            judgement = watch("verdict", verdict.push, logits, 2.0)
-            watch("event", _written, session, judgement, number * HOP_SECONDS)
+        waiting.append(hop)
+        if len(waiting) < HOPS_AT_ONCE:
+            continue
+        frames = watch("mfcc", mfcc.push, np.concatenate(waiting))
+        waiting.clear()
+        for each in np.split(frames, HOPS_AT_ONCE):
+            normal = watch("normaliser", normaliser.push, each)
+            embedding, weight = watch("network", encoder.push, normal)
+            watch("pooling", pool.push, embedding, weight)
+        pooled = watch("pooling", pool.pooled)
+        logits = watch("head", head.logits, pooled)
+        judgement = watch("verdict", verdict.push, logits, 2.0)
+        watch("event", _written, session, judgement, number * HOP_SECONDS)
     return _summarise(watch.seconds)
 
 

@@ -104,7 +104,9 @@ def _print(
         print(f"{stage.name:<16} {stage.median:8.1f} {stage.p95:8.1f} {stage.p99:8.1f} {share:>12}")
     median, p95, p99 = throughput.block_us
     print(f"{'all of a block':<16} {median:8.1f} {p95:8.1f} {p99:8.1f}")
-    print("per block of 80 ms; head, verdict and event per answer, one in three blocks\n")
+    print(
+        "per block of 80 ms; mfcc, head, verdict and event once in three, which are heard at once\n"
+    )
     print(f"work per second of speech    {throughput.speech_ms:7.2f} ms of one core")
     print(f"work per second of silence   {throughput.silence_ms:7.2f} ms")
     print(f"streams per core, all speech {throughput.streams:7.0f} by this work alone")
