@@ -53,7 +53,13 @@ def main() -> int:
     if not args.aarch64 and (reason := missing()):
         print(f"benchmarks.instructions: {reason}", file=sys.stderr)
         return 1
-    counts = {core: on_aarch64(core) for core in CORES} if args.aarch64 else {"x86-64": on_x86()}
+    try:
+        if args.aarch64:
+            counts = {core: on_aarch64(core) for core in CORES}
+        else:
+            counts = {"x86-64": on_x86()}
+    except subprocess.CalledProcessError:  # it has said why
+        return 1
     told = {"versions": versions(), "instructions": counts}
     if args.budget:
         BUDGET.write_text(json.dumps(told, indent=1) + "\n")

@@ -102,7 +102,7 @@ class Mfcc:
         return mfcc[:count]
 
     def _allocated(self, most: int) -> list[_Memory]:
-        """Return the memory for one block of frames, for two and so on, all of it shared."""
+        """Return the memory for one block of frames, for two and so on: of the largest, a part."""
         n_fft = self._features.n_fft
         frames = np.lib.stride_tricks.sliding_window_view(self._samples, n_fft)
         frames = frames[:: self._features.hop]
