@@ -44,6 +44,7 @@ class Stage:
     """
 
     name: str
+    mean: float
     median: float
     p95: float
     p99: float
@@ -121,7 +122,8 @@ def _summarise(seconds: dict[str, list[float]]) -> list[Stage]:
     total = sum(sum(found) for name, found in seconds.items() if "resample" not in name)
     stages = []
     for name, found in seconds.items():
+        mean = 1e6 * sum(found) / len(found)
         median, p95, p99 = np.percentile(np.array(found) * 1e6, [50, 95, 99]).tolist()
         share = 0.0 if "resample" in name else sum(found) / total
-        stages.append(Stage(name=name, median=median, p95=p95, p99=p99, share=share))
+        stages.append(Stage(name=name, mean=mean, median=median, p95=p95, p99=p99, share=share))
     return stages
