@@ -50,7 +50,6 @@ class Evidence:
         self.context = self._mfcc.context
         """Samples before an utterance that its first frame covers."""
 
-        self._waiting = np.empty(HOPS_AT_ONCE * HOP, np.int16)
         self.reset()
 
     def reset(self) -> None:
@@ -58,8 +57,9 @@ class Evidence:
         self._normaliser.reset()
         self._encoder.reset()
         self._pool.reset()
+        self._mfcc.reset()
         self._held: Held | None = None
-        self._filled = 0  # samples that wait
+        self._waiting = 0
 
     def begin(self, context: Samples, hops: Samples) -> None:
         """Hear `hops`, (n * 1280,), as voiced, after the `context` samples before them."""
@@ -77,16 +77,17 @@ class Evidence:
             self._hear()
             sums, normaliser = self._pool.sums.copy(), self._normaliser.snapshot()
             self._held = Held(self._encoder.state, sums, normaliser)
-        self._waiting[self._filled : self._filled + HOP] = hop
-        self._filled += HOP
-        if self._filled == self._waiting.size:
+        self._mfcc.add(hop)
+        self._waiting += 1
+        if self._waiting == HOPS_AT_ONCE:
             self._hear()
 
     def rewind(self) -> None:
-        """Forget what was heard after the last voiced hop."""
+        """Forget what was heard after the last voiced hop; `begin` comes next."""
         held, self._held = self._held, None
         if held is not None:
-            self._filled = 0
+            self._mfcc.reset()
+            self._waiting = 0
             self._encoder.state = held.state
             self._normaliser.restore(held.normaliser)
             np.copyto(self._pool.sums, held.sums)
@@ -102,8 +103,10 @@ class Evidence:
 
     def _hear(self) -> None:
         """Hear the hops that wait."""
-        frames = self._mfcc.push(self._waiting[: self._filled])
-        self._filled = 0
+        if not self._waiting:
+            return
+        self._waiting = 0
+        frames = self._mfcc.frames()
         for start in range(0, len(frames), self._mfcc.block):
             hop = self._normaliser.push(frames[start : start + self._mfcc.block])
             self._pool.push(*self._encoder.push(hop))

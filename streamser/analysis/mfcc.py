@@ -66,22 +66,28 @@ class Mfcc:
         """Take int16 samples, any number; return the frames they complete, (n, n_mfcc) float32."""
         parts = []
         while samples.size:
-            taken = min(samples.size, self._samples.size - self._filled)
-            self._samples[self._filled : self._filled + taken] = samples[:taken]
-            self._filled += taken
-            samples = samples[taken:]
-            if count := self._complete():
-                parts.append(self._transform(count))
+            room = self._samples.size - self._filled
+            self.add(samples[:room])
+            samples = samples[room:]
+            parts.append(self.frames())
         if len(parts) == 1:
             return parts[0]
         return np.concatenate(parts) if parts else self._empty()
 
+    def add(self, samples: NDArray[np.int16]) -> None:
+        """Take int16 samples and let them wait; of `HOPS_AT_ONCE` hops at most."""
+        filled = self._filled + samples.size
+        self._samples[self._filled : filled] = samples
+        self._filled = filled
+
+    def frames(self) -> Floats:
+        """Return the frames that those which wait complete, (n, n_mfcc) float32."""
+        count = (self._filled - self._features.n_fft) // self._features.hop + 1
+        return self._transform(count) if count > 0 else self._empty()
+
     def reset(self) -> None:
         """Forget the samples of unfinished frames."""
         self._filled = 0
-
-    def _complete(self) -> int:
-        return max(0, (self._filled - self._features.n_fft) // self._features.hop + 1)
 
     def _transform(self, count: int) -> Floats:
         memory = self._memory[(count - 1) // self.block]
