@@ -99,8 +99,8 @@ def test_the_short_way_to_the_transform_is_numpys_own(n_fft: int) -> None:
     direct = fourier(12, n_fft)
     spectrum = direct(windowed)
     np.testing.assert_array_equal(spectrum, np.fft.rfft(windowed, norm="forward"))
-    assert spectrum.dtype == np.complex64
     if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        assert spectrum.dtype == np.complex64
         assert direct(windowed) is spectrum, "the memory that is there is used again"
 
 
