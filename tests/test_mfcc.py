@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamser.analysis.fourier import fourier
-from streamser.analysis.mfcc import Mfcc, mel_filters
+from streamser.analysis.hops import HOP
+from streamser.analysis.mfcc import HOPS_AT_ONCE, Mfcc, mel_filters
 from streamser.model.manifest import Features
 
 librosa = pytest.importorskip("librosa")
@@ -76,6 +77,14 @@ def test_any_chunking_gives_the_same_frames(sizes: list[int], seed: int) -> None
     stage = Mfcc(WIDE)
     parts = [stage.push(part) for part in np.split(samples, np.cumsum(sizes)[:-1])]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_more_than_fits_cannot_wait() -> None:
+    stage = Mfcc(WIDE)
+    stage.add(noise(stage.context + HOPS_AT_ONCE * HOP))
+    with pytest.raises(ValueError, match="4033 samples would wait, and 4032 fit"):
+        stage.add(noise(1))
+    assert len(stage.frames()) == HOPS_AT_ONCE * stage.block
 
 
 def test_reset_forgets_the_past() -> None:

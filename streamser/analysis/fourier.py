@@ -24,14 +24,13 @@ def fourier(frames: int, n_fft: int) -> Transform:
     example = np.sin(np.arange(frames * n_fft, dtype=np.float32)).reshape(frames, n_fft)
     try:
         direct = _direct(frames, n_fft)
-        same = np.array_equal(direct(example), public(example))
+        same = np.array_equal(direct(example), _by_rfft(example))
     except (ImportError, AttributeError, TypeError, ValueError):
-        return public
-    return direct if same else public
+        return _by_rfft
+    return direct if same else _by_rfft
 
 
-def public(windowed: Floats) -> NDArray[np.complexfloating]:
-    """Return the transform of any number of frames."""
+def _by_rfft(windowed: Floats) -> NDArray[np.complexfloating]:
     # Without a scale numpy transforms float32 as float64.
     return np.fft.rfft(windowed, norm="forward")
 

@@ -75,13 +75,18 @@ class Mfcc:
         return np.concatenate(parts) if parts else self._empty()
 
     def add(self, samples: NDArray[np.int16]) -> None:
-        """Take int16 samples and let them wait; of `HOPS_AT_ONCE` hops at most."""
+        """Take (n,) int16 samples and let them wait for `frames`.
+
+        After the context, `HOPS_AT_ONCE` hops fit. Raises ValueError for more.
+        """
         filled = self._filled + samples.size
+        if filled > self._samples.size:
+            raise ValueError(f"{filled} samples would wait, and {self._samples.size} fit")
         self._samples[self._filled : filled] = samples
         self._filled = filled
 
     def frames(self) -> Floats:
-        """Return the frames that those which wait complete, (n, n_mfcc) float32."""
+        """Return the frames that the samples which wait complete, (n, n_mfcc) float32."""
         count = (self._filled - self._features.n_fft) // self._features.hop + 1
         return self._transform(count) if count > 0 else self._empty()
 
