@@ -333,6 +333,27 @@ def test_loading_is_silent_and_keeps_other_warnings() -> None:
     assert done.stderr == b"ERROR: trouble\nafter\n" and done.stdout == b""
 
 
+def test_interpreter_comes_without_the_rest_of_its_package_and_leaves_it_whole() -> None:
+    code = """
+import sys
+from streamser import load_model
+model = load_model()
+libraries = open("/proc/self/maps").read()
+assert "litert_common" in libraries and "libLiteRt.so" not in libraries
+assert not [name for name in sys.modules if name.startswith("ai_edge_litert")]
+import ai_edge_litert.interpreter
+from ai_edge_litert.compiled_model import CompiledModel
+assert ai_edge_litert.__version__ and CompiledModel
+path = str(model.path / "encoder.tflite")
+theirs = ai_edge_litert.interpreter.Interpreter(model_path=path)
+theirs.allocate_tensors()
+theirs.invoke()
+model.encoder.invoke()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_without_any_interpreter_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interpreter, "find_spec", lambda name: None)
     interpreter._runtime.cache_clear()

@@ -6,10 +6,11 @@ import contextlib
 import functools
 import importlib
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 import numpy as np
@@ -96,11 +97,36 @@ def _runtime() -> tuple[str, Any]:
             continue
         try:
             with _quiet():
-                return name, importlib.import_module(module).Interpreter
+                return name, _imported(package, module).Interpreter
         except (ImportError, AttributeError, OSError) as error:
             failures.append(f"{name} fails: {str(error).splitlines()[0]}")
     why = f" ({'; '.join(failures)})" if failures else ""
     raise NetworkError(f"no TFLite interpreter{why}; pip install ai-edge-litert")
+
+
+def _imported(package: str, module: str) -> Any:
+    if package == "ai_edge_litert" and package not in sys.modules:
+        with contextlib.suppress(ImportError, OSError), _bare(package):
+            return importlib.import_module(module)
+    return importlib.import_module(module)
+
+
+@contextlib.contextmanager
+def _bare(package: str) -> Iterator[None]:
+    """Let modules of a package be imported without its `__init__`.
+
+    That of ai-edge-litert loads a second library, 1.6 MB, of which an interpreter needs nothing.
+    `sys.modules` forgets all of it, so who imports the package elsewhere gets the whole.
+    """
+    spec = find_spec(package)
+    if spec is None:
+        raise ImportError(package)
+    sys.modules[package] = module_from_spec(spec)
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+            del sys.modules[name]
 
 
 def _tensors(interpreter: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
