@@ -35,7 +35,7 @@ def test_json_holds_machine_stages_and_throughput() -> None:
     assert 0.99 < sum(stage["share"] for stage in told["stages_us"]) < 1.01
     throughput = told["throughput"]
     assert throughput["silence_ms"] < throughput["speech_ms"]
-    assert throughput["block_us"] == sorted(throughput["block_us"])
+    assert throughput["answer_us"] == sorted(throughput["answer_us"])
     assert throughput["streams"] > 1
     assert throughput["times_real_time"] > 1
     assert told["live"] is None

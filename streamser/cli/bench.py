@@ -102,10 +102,10 @@ def _print(
     for stage in stages:
         share = f"{100 * stage.share:.0f} %" if stage.share else "-"
         print(f"{stage.name:<16} {stage.median:8.1f} {stage.p95:8.1f} {stage.p99:8.1f} {share:>12}")
-    median, p95, p99 = throughput.block_us
-    print(f"{'all of a block':<16} {median:8.1f} {p95:8.1f} {p99:8.1f}")
+    median, p95, p99 = throughput.answer_us
+    print(f"{'an answer, in all':<16} {median:7.1f} {p95:8.1f} {p99:8.1f}")
     print(
-        "per block of 80 ms; mfcc, head, verdict and event once in three, which are heard at once\n"
+        "each for a block of 80 ms; mfcc, head, verdict and event for three, as the answer in all\n"
     )
     print(f"work per second of speech    {throughput.speech_ms:7.2f} ms of one core")
     print(f"work per second of silence   {throughput.silence_ms:7.2f} ms")
