@@ -21,7 +21,7 @@ from streamser.analysis.encoder import Encoder
 from streamser.analysis.fourier import fourier
 from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP, Hops
-from streamser.analysis.mfcc import HOPS_AT_ONCE, Mfcc
+from streamser.analysis.mfcc import Mfcc
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
 from streamser.analysis.settings import Settings
@@ -34,7 +34,7 @@ from streamser.audio.source import SAMPLE_RATE, Samples
 from streamser.clip import demo_clip
 from streamser.events import Emotion, Session, to_json
 from streamser.listener import Listener
-from streamser.model.bundle import Bundle, load
+from streamser.model.bundle import HOPS_AT_ONCE, Bundle, load
 from streamser.outputs.lines import LineWriter
 
 BLOCK = round(BLOCK_SECONDS * SAMPLE_RATE)
@@ -119,8 +119,8 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
     n_fft = manifest.features.n_fft
     windowed = np.zeros((HOPS_AT_ONCE * mfcc.block, n_fft), np.float32)
     transform = fourier(*windowed.shape)
-    frames = mfcc.push(hops[0])
-    embedded = encoder.push(normaliser.push(frames.copy()))
+    frames = mfcc.push(np.concatenate(hops[:HOPS_AT_ONCE]))
+    embedded = encoder.push(frames)
     pool.push(*embedded)
     logits = head.logits(pool.pooled())
     judged = verdict.push(logits, 2.0)._asdict()
@@ -139,10 +139,10 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
         "voice gate, hop": gate.push,
         "MFCC, hop": at_once(mfcc.push),
         "- its Fourier transform": at_once(lambda hops: transform(windowed)),
-        "normaliser, hop": lambda hop: normaliser.push(frames),
-        "network, hop": lambda hop: encoder.push(frames),
-        "- its computing alone": lambda hop: bundle.encoder.invoke(),
-        "pooling, hop": lambda hop: pool.push(*embedded),
+        "normaliser, hop": lambda hop: normaliser.push(frames[: mfcc.block]),
+        "network, hop": at_once(lambda hops: encoder.push(frames)),
+        "- its computing alone": at_once(lambda hops: bundle.encoder_at_once.invoke()),
+        "pooling, hop": at_once(lambda hops: pool.push(*embedded)),
         "statistics, answer": lambda hop: pool.pooled(),
         "head, answer": lambda hop: head.logits(pooled),
         "verdict, answer": lambda hop: verdict.push(logits, 2.0),

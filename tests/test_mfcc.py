@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from streamser.analysis.fourier import fourier
 from streamser.analysis.hops import HOP
-from streamser.analysis.mfcc import HOPS_AT_ONCE, Mfcc, mel_filters
+from streamser.analysis.mfcc import Mfcc, mel_filters
+from streamser.model.bundle import HOPS_AT_ONCE
 from streamser.model.manifest import Features
 
 librosa = pytest.importorskip("librosa")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 pytest.importorskip("tensorflow")
@@ -19,7 +21,7 @@ from streamser.analysis.encoder import Encoder
 from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP
 from streamser.analysis.pooling import RunningPool
-from streamser.model.bundle import load
+from streamser.model.bundle import HOPS_AT_ONCE, load
 from streamser.model.manifest import ENCODER, NormaliserStatistics
 from train.convert import in_float, in_int8
 from train.export import OPEN, FloatStream, export
@@ -195,6 +197,22 @@ def assert_streamed_equals_at_once(folder: Path, hops: Floats) -> None:
     steps = [encoder.push(hop) for hop in hops]
     np.testing.assert_array_equal(np.concatenate([e for e, _ in steps]), embedding)
     np.testing.assert_array_equal(np.concatenate([w for _, w in steps]), weight)
+
+
+@given(st.lists(st.integers(1, HOPS_AT_ONCE), min_size=1, max_size=4))
+def test_hops_that_come_together_are_heard_as_one_after_another(sizes: list[int]) -> None:
+    bundle = load()
+    shape = bundle.manifest.network
+    hops = noise(shape.frames_per_hop, bundle.manifest.features.n_mfcc)[: sum(sizes)]
+    sums = []
+    for groups in ([1] * len(hops), sizes):
+        encoder, pool, start = Encoder(bundle), RunningPool(shape, keep=0.9), 0
+        for size in groups:
+            together = hops[start : start + size].reshape(-1, hops.shape[-1])
+            pool.push(*encoder.push(together))
+            start += len(together) // shape.frames_per_hop
+        sums.append(pool.sums)
+    np.testing.assert_array_equal(*sums)
 
 
 def test_silence_in_the_states_is_silence(exported: Path, hops: Floats) -> None:

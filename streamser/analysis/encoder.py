@@ -1,21 +1,28 @@
-"""The streaming network: its INT8 graph, hop by hop, with the state outside."""
+"""The streaming network: its INT8 graph, one hop or some at once, with the state outside."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamser.model.bundle import Bundle
+from streamser.model.bundle import HOPS_AT_ONCE, Bundle
 
 Floats = NDArray[np.float32]
 
 
 class Encoder:
-    """Normalised MFCC frames of a hop in; embeddings and their pooling weights out."""
+    """Normalised MFCC frames in; embeddings and their pooling weights out.
+
+    The numbers are the same, however many hops come at once.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         network = bundle.encoder
-        self._network = network
+        self._frames = bundle.manifest.network.frames_per_hop
+        self._networks = {
+            self._frames: network,
+            HOPS_AT_ONCE * self._frames: bundle.encoder_at_once,
+        }
         self._fresh = bundle.fresh_state()
         self._features, self._before = network.inputs["features"], network.inputs["state"]
         self._embedding, self._weight = network.outputs["embedding"], network.outputs["weight"]
@@ -27,8 +34,13 @@ class Encoder:
         self.state = self._fresh
 
     def push(self, frames: Floats) -> tuple[Floats, Floats]:
-        """Take (frames_per_hop, n_mfcc); return embeddings (steps, dim) and weights (steps, 1)."""
-        network = self._network
+        """Take the (frames, n_mfcc) of whole hops; return (steps, dim) and weights, (steps, 1)."""
+        network = self._networks.get(len(frames))
+        if network is None:
+            hops = range(0, len(frames), self._frames)
+            parts = [self.push(frames[start : start + self._frames]) for start in hops]
+            embeddings, weights = zip(*parts, strict=True)
+            return np.concatenate(embeddings), np.concatenate(weights)
         network.set(self._features, frames[None, None])
         network.set(self._before, self.state)
         network.invoke()

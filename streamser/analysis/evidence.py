@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP, HOP_SECONDS
-from streamser.analysis.mfcc import HOPS_AT_ONCE, Mfcc
+from streamser.analysis.mfcc import Mfcc
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
 from streamser.analysis.profile import Profile, shift
-from streamser.model.bundle import Bundle
+from streamser.model.bundle import HOPS_AT_ONCE, Bundle
 
 Samples = NDArray[np.int16]
 
@@ -108,8 +108,8 @@ class Evidence:
         self._waiting = 0
         frames = self._mfcc.frames()
         for start in range(0, len(frames), self._mfcc.block):
-            hop = self._normaliser.push(frames[start : start + self._mfcc.block])
-            self._pool.push(*self._encoder.push(hop))
+            self._normaliser.push(frames[start : start + self._mfcc.block])
+        self._pool.push(*self._encoder.push(frames))
 
 
 def fading(half_life: float) -> float:

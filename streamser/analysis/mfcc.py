@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from streamser.analysis.fourier import Transform, fourier
 from streamser.analysis.hops import HOP
+from streamser.model.bundle import HOPS_AT_ONCE
 from streamser.model.manifest import Features
 
 Floats = NDArray[np.float32]
-
-HOPS_AT_ONCE = 3
-"""Of audio that is transformed in one go, at most: as many as there are between two answers."""
 
 
 @dataclass(frozen=True, slots=True)

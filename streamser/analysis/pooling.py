@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from streamser.model.bundle import HOPS_AT_ONCE
 from streamser.model.manifest import NetworkShape
 
 Floats = NDArray[np.float32]
@@ -14,6 +17,17 @@ VARIANCE_FLOOR = 1e-4
 
 _ZERO, _FLOOR = np.array(0.0), np.array(VARIANCE_FLOOR)
 """Arrays, as what fades is: numpy would make one of a Python number at every call."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """Working memory for the embeddings of some hops."""
+
+    weights: NDArray[np.float64]
+    values: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    hops: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]
+    """Of each hop its weights and its moments: ones, values, squares."""
 
 
 class RunningPool:
@@ -30,23 +44,34 @@ class RunningPool:
         self.sums = np.zeros(1 + 2 * dim)
         """Total weight, weighted sum, weighted sum of squares; float64."""
 
-        self._weights = np.empty(shape.steps_per_hop)
-        self._moments = np.ones((shape.steps_per_hop, self.sums.size))
-        self._values = self._moments[:, 1 : 1 + dim]
-        self._squares = self._moments[:, 1 + dim :]
+        steps = shape.steps_per_hop
+        weights = np.empty(HOPS_AT_ONCE * steps)
+        moments = np.ones((HOPS_AT_ONCE * steps, self.sums.size))
+        hops = [slice(start, start + steps) for start in range(0, len(weights), steps)]
+        self._memory = {
+            hop.stop: _Memory(
+                weights=weights,
+                values=moments[: hop.stop, 1 : 1 + dim],
+                squares=moments[: hop.stop, 1 + dim :],
+                hops=tuple((weights[each], moments[each]) for each in hops[: number + 1]),
+            )
+            for number, hop in enumerate(hops)
+        }
 
     def reset(self) -> None:
         """Forget everything."""
         self.sums.fill(0.0)
 
     def push(self, embedding: Floats, weight: Floats) -> None:
-        """Add the (steps, dim) embeddings of a hop with their (steps, 1) weights."""
+        """Add the (steps, dim) embeddings of up to `HOPS_AT_ONCE` hops, with weights (steps, 1)."""
+        memory = self._memory[len(embedding)]
         for step, each in enumerate(weight.ravel().tolist()):
-            self._weights[step] = max(each, 0.0) + WEIGHT_FLOOR
-        self._values[:] = embedding
-        np.multiply(self._values, self._values, out=self._squares)
-        self.sums *= self._keep
-        self.sums += self._weights.dot(self._moments)
+            memory.weights[step] = max(each, 0.0) + WEIGHT_FLOOR
+        memory.values[:] = embedding
+        np.multiply(memory.values, memory.values, out=memory.squares)
+        for weights, moments in memory.hops:
+            self.sums *= self._keep
+            self.sums += weights.dot(moments)
 
     def pooled(self) -> Floats:
         """Return means and standard deviations, (2 * dim,) float32."""

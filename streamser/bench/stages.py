@@ -14,7 +14,7 @@ from streamser.analysis.encoder import Encoder
 from streamser.analysis.evidence import fading
 from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP, HOP_SECONDS
-from streamser.analysis.mfcc import HOPS_AT_ONCE, Mfcc
+from streamser.analysis.mfcc import Mfcc
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
 from streamser.analysis.settings import Settings
@@ -23,7 +23,7 @@ from streamser.analysis.voice import VoiceGate
 from streamser.audio.resample import Resampler
 from streamser.audio.ring import RingBuffer
 from streamser.events import Emotion, Session, to_json
-from streamser.model.bundle import Bundle
+from streamser.model.bundle import HOPS_AT_ONCE, Bundle
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +32,7 @@ NATIVE_RATE = 48_000
 """Hertz; what most microphones deliver when they refuse 16 kHz."""
 
 
-ONCE_IN_THREE = ("mfcc", "head", "verdict", "event")
+ONCE_IN_THREE = ("mfcc", "network", "pooling", "head", "verdict", "event")
 """Stages that wait for three hops."""
 
 
@@ -98,9 +98,9 @@ def measure_stages(bundle: Bundle, hops: Iterable[NDArray[np.int16]]) -> list[St
         frames = watch("mfcc", mfcc.push, np.concatenate(waiting))
         waiting.clear()
         for each in np.split(frames, HOPS_AT_ONCE):
-            normal = watch("normaliser", normaliser.push, each)
-            embedding, weight = watch("network", encoder.push, normal)
-            watch("pooling", pool.push, embedding, weight)
+            watch("normaliser", normaliser.push, each)
+        embedding, weight = watch("network", encoder.push, frames)
+        watch("pooling", pool.push, embedding, weight)
         pooled = watch("pooling", pool.pooled)
         logits = watch("head", head.logits, pooled)
         judgement = watch("verdict", verdict.push, logits, 2.0)

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamser.analysis.analyzer import Analyzer
-from streamser.analysis.mfcc import HOPS_AT_ONCE
 from streamser.audio.capture import BLOCK_SECONDS
 from streamser.audio.recording import read_recording
 from streamser.audio.source import SAMPLE_RATE
 from streamser.events import Utterance, to_json
-from streamser.model.bundle import Bundle
+from streamser.model.bundle import HOPS_AT_ONCE, Bundle
 
 BLOCK = round(SAMPLE_RATE * BLOCK_SECONDS)
 """Samples that the microphone gives at once."""

@@ -23,6 +23,9 @@ _RUNTIMES = (
 )
 
 
+Shapes = Mapping[str, tuple[int, ...]]
+
+
 class NetworkError(Exception):
     """No interpreter is installed, or it refuses the network; one line says why."""
 
@@ -46,8 +49,11 @@ class Network:
     (Tried against `Interpreter.tensor()` views and the signature runner, which are slower.)
     """
 
-    def __init__(self, content: bytes) -> None:
-        """`content` is a .tflite file with one signature. Raises NetworkError."""
+    def __init__(self, content: bytes, *, shapes: Shapes | None = None) -> None:
+        """`content` is a .tflite file with one signature.
+
+        `shapes` are of inputs, by name, that shall have another than there. Raises NetworkError.
+        """
         name, interpreter_class = _runtime()
         self.runtime = name
         """Which of the interpreters was found."""
@@ -55,6 +61,10 @@ class Network:
         try:
             with _quiet():
                 self._interpreter = interpreter_class(model_content=content, num_threads=1)
+                if shapes:
+                    inputs, _ = _tensors(self._interpreter)
+                    for name, shape in shapes.items():
+                        self._interpreter.resize_tensor_input(inputs[name].index, shape)
                 self._interpreter.allocate_tensors()
             self.inputs, self.outputs = _tensors(self._interpreter)
         except (ValueError, RuntimeError, KeyError, TypeError) as error:
