@@ -139,7 +139,7 @@ def stages(bundle: Bundle, hops: list[Samples]) -> Iterator[tuple[str, float]]:
         "voice gate, hop": gate.push,
         "MFCC, hop": at_once(mfcc.push),
         "- its Fourier transform": at_once(lambda hops: transform(windowed)),
-        "normaliser, hop": lambda hop: normaliser.push(frames[: mfcc.block]),
+        "normaliser, hop": at_once(lambda hops: normaliser.push(frames)),
         "network, hop": at_once(lambda hops: encoder.push(frames)),
         "- its computing alone": at_once(lambda hops: bundle.encoder_at_once.invoke()),
         "pooling, hop": at_once(lambda hops: pool.push(*embedded)),

@@ -20,6 +20,7 @@ from ai_edge_litert.interpreter import Interpreter
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP
+from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
 from streamser.model.bundle import HOPS_AT_ONCE, load
 from streamser.model.manifest import ENCODER, NormaliserStatistics
@@ -202,15 +203,16 @@ def assert_streamed_equals_at_once(folder: Path, hops: Floats) -> None:
 @given(st.lists(st.integers(1, HOPS_AT_ONCE), min_size=1, max_size=4))
 def test_hops_that_come_together_are_heard_as_one_after_another(sizes: list[int]) -> None:
     bundle = load()
-    shape = bundle.manifest.network
-    hops = noise(shape.frames_per_hop, bundle.manifest.features.n_mfcc)[: sum(sizes)]
+    shape, features = bundle.manifest.network, bundle.manifest.features
+    hops = noise(shape.frames_per_hop, features.n_mfcc)[: sum(sizes)]
     sums = []
     for groups in ([1] * len(hops), sizes):
+        normaliser = Normaliser(bundle.manifest.normaliser, features, keep=0.9)
         encoder, pool, start = Encoder(bundle), RunningPool(shape, keep=0.9), 0
         for size in groups:
-            together = hops[start : start + size].reshape(-1, hops.shape[-1])
-            pool.push(*encoder.push(together))
-            start += len(together) // shape.frames_per_hop
+            together = hops[start : start + size].reshape(-1, features.n_mfcc).copy()
+            pool.push(*encoder.push(normaliser.push(together)))
+            start += size
         sums.append(pool.sums)
     np.testing.assert_array_equal(*sums)
 

@@ -106,9 +106,7 @@ class Evidence:
         if not self._waiting:
             return
         self._waiting = 0
-        frames = self._mfcc.frames()
-        for start in range(0, len(frames), self._mfcc.block):
-            self._normaliser.push(frames[start : start + self._mfcc.block])
+        frames = self._normaliser.push(self._mfcc.frames())
         self._pool.push(*self._encoder.push(frames))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamser.analysis.hops import HOP
+from streamser.model.bundle import HOPS_AT_ONCE
 from streamser.model.manifest import Features, NormaliserStatistics
 
 Floats = NDArray[np.float32]
@@ -30,7 +31,9 @@ class Normaliser:
         self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
         self._keep = keep
         self._fading = np.array(keep)  # numpy would make one of a float at every hop
-        self._ones = np.ones(HOP // features.hop, np.float32)
+        self._block = HOP // features.hop
+        self._ones = np.ones(self._block, np.float32)
+        self._means = np.empty((HOPS_AT_ONCE, 1, features.n_mfcc), np.float32)
         self._sum = np.empty_like(self._prior)
         self.reset()
 
@@ -40,12 +43,15 @@ class Normaliser:
         self._frames = self._prior_frames
 
     def push(self, frames: Floats) -> Floats:
-        """Take the (frames, n_mfcc) of a hop and return them normalised, in place."""
-        self._sum *= self._fading
-        self._sum += self._ones.dot(frames)
-        self._frames = self._frames * self._keep + len(frames)
-        frames -= (self._sum / self._frames).astype(np.float32)
-        frames *= self._inverse_scale
+        """Take (frames, n_mfcc) of up to `HOPS_AT_ONCE` hops; return them normalised, in place."""
+        hops = frames.reshape(-1, self._block, frames.shape[1])
+        for hop, mean in zip(hops, self._means, strict=False):
+            self._sum *= self._fading
+            self._sum += self._ones.dot(hop)
+            self._frames = self._frames * self._keep + self._block
+            mean[0] = self._sum / self._frames
+        hops -= self._means[: len(hops)]
+        hops *= self._inverse_scale
         return frames
 
     def snapshot(self) -> tuple[NDArray[np.float64], float]:

@@ -32,7 +32,7 @@ NATIVE_RATE = 48_000
 """Hertz; what most microphones deliver when they refuse 16 kHz."""
 
 
-ONCE_IN_THREE = ("mfcc", "network", "pooling", "head", "verdict", "event")
+ONCE_IN_THREE = ("mfcc", "normaliser", "network", "pooling", "head", "verdict", "event")
 """Stages that wait for three hops."""
 
 
@@ -97,9 +97,8 @@ def measure_stages(bundle: Bundle, hops: Iterable[NDArray[np.int16]]) -> list[St
             continue
         frames = watch("mfcc", mfcc.push, np.concatenate(waiting))
         waiting.clear()
-        for each in np.split(frames, HOPS_AT_ONCE):
-            watch("normaliser", normaliser.push, each)
-        embedding, weight = watch("network", encoder.push, frames)
+        normal = watch("normaliser", normaliser.push, frames)
+        embedding, weight = watch("network", encoder.push, normal)
         watch("pooling", pool.push, embedding, weight)
         pooled = watch("pooling", pool.pooled)
         logits = watch("head", head.logits, pooled)

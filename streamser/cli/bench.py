@@ -104,7 +104,7 @@ def _print(
         print(f"{stage.name:<16} {stage.median:8.1f} {stage.p95:8.1f} {stage.p99:8.1f} {share:>12}")
     median, p95, p99 = throughput.answer_us
     print(f"{'an answer, in all':<16} {median:7.1f} {p95:8.1f} {p99:8.1f}")
-    print("ring, voice gate and normaliser for a block of 80 ms, all others for three\n")
+    print("resample, ring and voice gate for a block of 80 ms, all others for three\n")
     print(f"work per second of speech    {throughput.speech_ms:7.2f} ms of one core")
     print(f"work per second of silence   {throughput.silence_ms:7.2f} ms")
     print(f"streams per core, all speech {throughput.streams:7.0f} by this work alone")
