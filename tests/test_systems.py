@@ -23,7 +23,8 @@ from train.corpora.clip import Clip
 from train.corpora.reader import Reader
 from train.multiply_adds import multiply_adds
 from train.recipe import RECIPES, RecipeError
-from train.report import markdown, systems
+from train.report import as_json, markdown, systems
+from train.results import kept
 from train.systems.fit import Data, Fit, chosen_epoch, ended, fit_network, rate_at
 from train.systems.protocols import honest, honest_folds, label_of, own
 from train.systems.recipe import SystemRecipe, find_recipe
@@ -262,6 +263,19 @@ def test_a_new_recipe_over_a_new_corpus_goes_from_fit_to_the_table(
     page = (tmp_path / "table" / "RESULTS.md").read_text()
     assert "| mine-1d (mine) |" in page and "streamser-research" in page
     assert (tmp_path / "table" / "results" / "protocols.png").stat().st_size > 1000
+
+
+def test_seeds_of_one_fold_count_as_their_mean() -> None:
+    records = [r for r in kept() if r["recipe"] == "streamser-research" and not r["seed"]]
+    (before,) = as_json(systems(records))
+    (first,) = (r for r in records if r["split"] == "pooled-1-refit" and r["kind"] != "cost")
+    records.append(first | {"seed": 7, "ua": first["ua"] + 3.0})
+    (after,) = found = systems(records)
+    (figures,) = as_json(found)
+    folds = {record["split"] for record in after.honest}
+    assert figures["honest_ua"] - before["honest_ua"] == pytest.approx(1.5 / len(folds), abs=0.02)
+    page = markdown(found, pictures="results")
+    assert "/pooled-1-refit, seed 7," in page and "| *2 seeds span* | 3.0 | 0.0 |" in page
 
 
 def test_the_corpora_are_drawn(invented_corpus: Path, tmp_path: Path) -> None:

@@ -45,6 +45,12 @@ CREMA-D, TESS and EmoDB the same speakers train and are tested, as EmoBox drew t
 eight classes there; here calm is neutral.
 """
 
+SEEDS = """## The same fold, other seeds
+
+UA of networks that differ in their seed alone (and in how long they learnt, where it is said), the
+mean of the corpora and each; last, by how much they differ at most.
+"""
+
 LEFT_OUT = """## A corpus it never heard
 
 Trained on all other corpora, tested on all of this one: UA among its own emotions, UA of angry,
@@ -100,6 +106,7 @@ def markdown(found: Sequence[System], *, pictures: str) -> str:
         [f"![accuracy by both protocols]({pictures}/protocols.png)"],
         [f"Confusion matrices by both protocols, all folds together: {matrices}."],
         _by_corpus(found),
+        _seeds(found),
         _emobox(found),
         _left_out(found),
         _runs(found),
@@ -152,6 +159,30 @@ def _by_corpus(found: Sequence[System]) -> list[str]:
     return lines
 
 
+def _seeds(found: Sequence[System]) -> list[str]:
+    lines = []
+    for system in found:
+        for split, same in _by_split(system.honest).items():
+            if len(same) == 1:
+                continue
+            rows = [_recalls(record) for record in same]
+            for record, row in zip(same, rows, strict=True):
+                named = f"{record['recipe']}/{split}, seed {record['seed']}, {_epochs(record)}"
+                lines.append(_recall_row(named, row))
+            spans = {key: max(r[key] for r in rows) - min(r[key] for r in rows) for key in rows[0]}
+            lines.append(_recall_row(f"*{len(same)} seeds span*", spans))
+    return [SEEDS, *_header(("run", "mean", *CORPORA)), *lines] if lines else []
+
+
+def _recalls(record: Record) -> dict[str, float]:
+    return {"mean": record["ua"]} | {name: c["ua"] for name, c in record["by_corpus"].items()}
+
+
+def _recall_row(named: str, recalls: dict[str, float]) -> str:
+    cells = (_number(recalls.get(name), "{:.1f}") for name in ("mean", *CORPORA))
+    return f"| {named} | {' | '.join(cells)} |"
+
+
 def _emobox(found: Sequence[System]) -> list[str]:
     judged = [system for system in found if system.emobox]
     if not judged:
@@ -188,8 +219,11 @@ def _left_out(found: Sequence[System]) -> list[str]:
 
 def _mean_recall(records: Sequence[Record], corpus: str) -> str:
     """Mean UA over the folds that tested on a corpus, and how many those are."""
-    recalls = [r["by_corpus"][corpus]["ua"] for r in records if corpus in r["by_corpus"]]
-    return f"{statistics.mean(recalls):.1f} ({len(recalls)})" if recalls else ""
+    folds = _by_split(record for record in records if corpus in record["by_corpus"])
+    recalls = [
+        statistics.mean(r["by_corpus"][corpus]["ua"] for r in same) for same in folds.values()
+    ]
+    return f"{statistics.mean(recalls):.1f} ({len(folds)})" if folds else ""
 
 
 def _mean_of_folds(records: Sequence[Record], corpus: str) -> str:
@@ -287,9 +321,16 @@ def _variant(record: Record) -> str:
 
 
 def mean(records: Sequence[Record], key: str) -> float | None:
-    """Mean over results; None if there is none."""
-    values = [record[key] for record in records]
+    """Mean over splits, of which several seeds count as their mean; None if there is none."""
+    values = [statistics.mean(r[key] for r in same) for same in _by_split(records).values()]
     return round(statistics.mean(values), 2) if values else None
+
+
+def _by_split(records: Iterable[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record["split"], []).append(record)
+    return found
 
 
 def _number(value: float | None, form: str, scale: float = 1) -> str:
