@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from train.corpora.clip import EMOTIONS
 from train.experiment import Experiment
 from train.figures import emotions
 from train.recipe import FitSettings
+from train.results import kept
 
 TERMS = {
     True: "Some of these licences forbid commercial use, so the weights may not be used for it.",
@@ -27,6 +30,11 @@ Taught: {share} of a voice's target is what a linear layer hears in it that read
 Moonshine Tiny (Jeffries et al., 2024; MIT licence), pretrained on speech recognition in English.
 At each hop the network learnt, besides, to guess what of that encoder tells emotions. All of this
 was learnt from the training clips alone; neither teacher nor guesses are part of this bundle.
+"""
+
+FOLDS = """
+Which speakers test decides more than anything else: on this fold the recipe makes {ua}, on others
+{told}. **The mean of all {count} is {mean}.**
 """
 
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -60,6 +68,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         corpora="\n".join(_row(name, row) for name, row in rows.items() if name != "mean"),
         mean=_mean_row(rows["mean"]),
         small=", ".join(_of_few_speakers(experiment)),
+        folds=_folds(experiment, rows["mean"]["ua"]),
         seconds=" | ".join(figures["ua_over_seconds"]),
         ua_seconds=" | ".join(f"{ua:.1f}" for ua in figures["ua_over_seconds"].values()),
         seconds_rule=" | ".join("---" for _ in figures["ua_over_seconds"]),
@@ -159,6 +168,24 @@ def _of_few_speakers(experiment: Experiment) -> list[str]:
         if clip.emotion in EMOTIONS:
             speakers.setdefault(clip.corpus, set()).add(clip.speaker)
     return sorted(corpus for corpus, found in speakers.items() if len(found) < 3)
+
+
+def _folds(experiment: Experiment, ua: float) -> str:
+    """What the same recipe makes of other folds, as far as results of these are kept."""
+    here, kind = experiment.split.name.replace("/", "-"), experiment.split.name.split("/")
+    others = [
+        record
+        for record in kept()
+        if record["recipe"] == experiment.recipe.name
+        and "ua" in record
+        and re.fullmatch("-".join([kind[0], r"\d+", *kind[2:]]), record["split"])
+        and record["split"] != here
+    ]
+    if not others:
+        return ""
+    told = ", ".join(f"{record['ua']:.1f} ({record['epochs']} passes)" for record in others)
+    mean = statistics.mean([ua, *(record["ua"] for record in others)])
+    return FOLDS.format(ua=f"{ua:.1f}", told=told, count=1 + len(others), mean=f"{mean:.1f}")
 
 
 def _row(name: str, row: dict[str, float]) -> str:
