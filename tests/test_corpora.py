@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
+pytest.importorskip("pyroomacoustics")
+
 from train.cli import main
 from train.corpora import CORPORA, EMOTIONS, Clip, CorpusError, default_root, read, voice_votes
 from train.corpora.crema_d import checksums

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from streamser.analysis.analyzer import Analyzer
 from streamser.events import Emotion
 from streamser.model.bundle import Bundle, load
-from train.corpora import esc10
-from train.judge import emotional_seconds, hear
 
 RATE = 16_000
 SECONDS = 8
@@ -68,5 +66,9 @@ def test_synthesised_sounds_have_no_emotion(name: str) -> None:
 @needs_corpora
 def test_real_sounds_rarely_have_an_emotion() -> None:
     """ESC-10's fifth fold: dogs, rain, waves, babies, clocks, sneezes, helicopters, saws, fires."""
+    pytest.importorskip("pyroomacoustics")
+    from train.corpora import esc10
+    from train.judge import emotional_seconds, hear
+
     clips = [clip for clip in esc10.READER.read(ROOT) if clip.repetition == "fold5"]
     assert emotional_seconds(hear(bundle(), clips)) <= 0.02

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,18 @@ def test_other_pythons_are_refused_in_one_line(machine: Machine, chosen: bool) -
 
 def test_wrong_goal_is_a_usage_error(machine: Machine) -> None:
     assert machine.setup("fly").returncode == 2
+
+
+def test_without_what_trains_the_other_tests_remain() -> None:
+    """Set-up goes on without [train] where a machine cannot have it."""
+    code = """
+import sys
+for name in "tensorflow keras matplotlib sklearn pyroomacoustics onnx onnxruntime".split():
+    sys.modules[name] = None
+import pytest
+sys.exit(pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", "tests"]))
+"""
+    collected = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert collected.returncode == 0, collected.stdout
