@@ -19,10 +19,8 @@ class Encoder:
     def __init__(self, bundle: Bundle) -> None:
         network = bundle.encoder
         self._frames = bundle.manifest.network.frames_per_hop
-        self._networks = {
-            self._frames: network,
-            HOPS_AT_ONCE * self._frames: bundle.encoder_at_once,
-        }
+        at_once = HOPS_AT_ONCE * self._frames
+        self._networks = {self._frames: network, at_once: bundle.encoder_at_once}
         self._fresh = bundle.fresh_state()
         self._features, self._before = network.inputs["features"], network.inputs["state"]
         self._embedding, self._weight = network.outputs["embedding"], network.outputs["weight"]
