@@ -171,13 +171,14 @@ def _of_few_speakers(experiment: Experiment) -> list[str]:
 
 
 def _folds(experiment: Experiment, ua: float) -> str:
-    """What the same recipe makes of other folds, as far as results of these are kept."""
+    """What the recipe makes of other folds with this seed, as far as results are kept."""
     here, kind = experiment.split.name.replace("/", "-"), experiment.split.name.split("/")
     others = [
         record
         for record in kept()
         if record["recipe"] == experiment.recipe.name
         and "ua" in record
+        and record["seed"] == experiment.seed
         and re.fullmatch("-".join([kind[0], r"\d+", *kind[2:]]), record["split"])
         and record["split"] != here
     ]

@@ -24,6 +24,7 @@ _RUNTIMES = (
 
 
 Shapes = Mapping[str, tuple[int, ...]]
+"""Of inputs, by name."""
 
 
 class NetworkError(Exception):
