@@ -1,28 +1,17 @@
 """A microphone as the sound server gives it: PulseAudio, or PipeWire in its place.
 
 PortAudio reaches a server through ALSA's plugin for it, and wakes up three threads for every block.
-The server's own client library needs none: what comes waits in a socket until it is read.
+The server's own protocol needs none: what comes waits in a socket until it is read.
 """
 
 from __future__ import annotations
 
-import ctypes
 import time
-from ctypes import byref, c_size_t, c_void_p
 
 import numpy as np
 
 from streamser.audio.capture import BLOCK_SECONDS, GONE
 from streamser.audio.devices import Device
-from streamser.audio.libpulse import (
-    ADJUST_LATENCY,
-    AS_IT_LIKES,
-    DONT_MOVE,
-    S16LE,
-    STREAM_READY,
-    BufferAttributes,
-    SampleSpec,
-)
 from streamser.audio.serverlink import ServerLink
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
 
@@ -58,12 +47,10 @@ class ServerStream:
         self._dropped = self._overruns = 0
         self._heard_at = 0.0  # clock when the newest sample came
         self._piece = 1  # samples that the server gives at once
-        self._at, self._size = c_void_p(), c_size_t()
         self._link = ServerLink()
-        self._pulse = self._link.pulse
-        self._stream: int | None = None
         try:
-            self.name = self._begin(device)
+            key = self._link.record(device.key if device else None, piece=self._block)
+            self.name = device.name if device else self._link.name_of(key)
         except SourceError:
             self.stop()
             raise
@@ -90,25 +77,8 @@ class ServerStream:
         return losses
 
     def stop(self) -> None:
-        """See `Capture`. What a frozen server would have to be told is not waited for."""
-        if self._stream:
-            self._pulse.pa_stream_disconnect(self._stream)
-            self._pulse.pa_stream_unref(self._stream)
+        """See `Capture`."""
         self._link.close()
-
-    def _begin(self, device: Device | None) -> str:
-        """Open the stream, and return the microphone's name."""
-        pulse, link = self._pulse, self._link
-        spec = SampleSpec(S16LE, SAMPLE_RATE, 1)
-        self._stream = pulse.pa_stream_new(link.context, b"microphone", spec, None)
-        asked = BufferAttributes(*4 * [AS_IT_LIKES], 2 * self._block)
-        key = device.key.encode() if device and device.key else None
-        flags = ADJUST_LATENCY | (DONT_MOVE if key else 0)
-        pulse.pa_stream_connect_record(self._stream, key, asked, flags)
-        link.reach(STREAM_READY, lambda: pulse.pa_stream_get_state(self._stream))
-        return (
-            device.name if device else link.name_of(pulse.pa_stream_get_device_name(self._stream))
-        )
 
     def _sleep(self, wanted: int, deadline: float) -> None:
         """Sleep until so many samples should have come, in whole pieces."""
@@ -120,34 +90,29 @@ class ServerStream:
     def _wait(self, wanted: int, deadline: float) -> int:
         """Wait until so many samples have come; return how many did."""
         while (come := self._come()) < wanted:
+            if self._link.ended:
+                raise SourceError(GONE)
             left = deadline - time.monotonic()
             if self._link.turn(max(left, 0.0)):
                 self._heard_at = time.monotonic()
             elif left <= 0:
                 break
-            if self._pulse.pa_stream_get_state(self._stream) != STREAM_READY:
-                raise SourceError(GONE)
         return come
 
     def _come(self) -> int:
         """Return how many samples wait to be taken."""
-        return int(self._pulse.pa_stream_readable_size(self._stream)) // 2
+        return sum(map(len, self._link.audio)) // 2
 
     def _take(self) -> Samples:
         """Return all that came; what the server says is missing is counted."""
-        pulse, parts = self._pulse, []
-        while True:
-            if pulse.pa_stream_peek(self._stream, byref(self._at), byref(self._size)) < 0:
-                raise SourceError(GONE)
-            if not (size := self._size.value):
-                break
-            if self._at.value:
-                parts.append(ctypes.string_at(self._at.value, size))
-                self._piece = size // 2
-            else:
-                self._lose(size // 2)
-            pulse.pa_stream_drop(self._stream)
-        return np.frombuffer(b"".join(parts), np.int16)
+        link = self._link
+        pieces, link.audio = link.audio, []
+        if link.missing:
+            self._lose(link.missing)
+            link.missing = 0
+        if pieces:
+            self._piece = len(pieces[-1]) // 2
+        return np.frombuffer(b"".join(pieces), np.int16)
 
     def _newest(self, samples: Samples) -> Samples:
         if (surplus := len(samples) - self._most) > 0:
