@@ -20,6 +20,7 @@ class _Memory:
     """Working memory for some frames; matrix products take a block of them, whatever came along."""
 
     frames: Floats
+    window: Floats
     windowed: Floats
     spectrum: Transform
     power: Floats
@@ -44,14 +45,14 @@ class Mfcc:
 
         # Float32 is exact enough: the error is 2e-7 of the largest coefficient. numpy transforms
         # float32 as such only where it has to scale by 1 / n_fft, so the window is larger by that.
-        self._window = (n_fft * _hann(n_fft) / 32768.0).astype(np.float32)
+        window = (n_fft * _hann(n_fft) / 32768.0).astype(np.float32)
         self._mel = mel_filters(features).T.copy()
         # From natural logarithms, which are cheaper, to decibels.
         decibels = 10.0 / np.log(10.0) * dct_matrix(features.n_mfcc, features.n_mels)
         self._dct = decibels.T.astype(np.float32)
         most = HOPS_AT_ONCE * self.block
         self._samples = np.zeros(n_fft + (most - 1) * hop, dtype=np.float32)
-        self._memory = self._allocated(most)
+        self._memory = self._allocated(most, window)
         self._floor = np.array(features.log_floor, np.float32)
         self._filled = 0
 
@@ -95,7 +96,8 @@ class Mfcc:
     def _transform(self, count: int) -> Floats:
         memory = self._memory[(count - 1) // self.block]
         windowed, power, bands = memory.windowed, memory.power, memory.bands
-        np.multiply(memory.frames, self._window, out=windowed)
+        windowed[:] = memory.frames
+        np.multiply(windowed, memory.window, out=windowed)
         np.abs(memory.spectrum(windowed), out=power)
         np.multiply(power, power, out=power)
         for _, block_power, block_bands in memory.blocks:
@@ -110,13 +112,18 @@ class Mfcc:
             block_bands.dot(self._dct, mfcc[frames])
         return mfcc[:count]
 
-    def _allocated(self, most: int) -> list[_Memory]:
-        """Return the memory for one block of frames, for two and so on: of the largest, a part."""
+    def _allocated(self, most: int, window: Floats) -> list[_Memory]:
+        """Return the memory for one block of frames, for two and so on: of the largest, a part.
+
+        Each frame has the (n_fft,) `window` to itself: what numpy has to repeat it buffers.
+        """
         n_fft = self._features.n_fft
         frames = np.lib.stride_tricks.sliding_window_view(self._samples, n_fft)
         frames = frames[:: self._features.hop]
-        windowed = np.empty((most, n_fft), dtype=np.float32)
-        power = np.empty((most, n_fft // 2 + 1), dtype=np.float32)
+        windows = np.tile(window, (most, 1))
+        windowed = np.empty_like(windows)
+        bins = n_fft // 2 + 1
+        power = windowed.ravel()[: most * bins].reshape(most, bins)  # when the frames have gone
         bands = np.empty((most, self._features.n_mels), dtype=np.float32)
         starts = range(0, most, self.block)
         blocks = tuple(slice(start, start + self.block) for start in starts)
@@ -124,6 +131,7 @@ class Mfcc:
         return [
             _Memory(
                 frames=frames[:rows],
+                window=windows[:rows],
                 windowed=windowed[:rows],
                 spectrum=fourier(rows, n_fft),
                 power=power[:rows],

@@ -28,12 +28,14 @@ class Normaliser:
         """
         self._prior = np.array(statistics.mean, dtype=np.float64)
         self._prior_frames = statistics.prior_seconds * features.frames_per_second
-        self._inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
+        inverse_scale = (1.0 / np.array(statistics.scale)).astype(np.float32)
         self._keep = keep
         self._fading = np.array(keep)  # numpy would make one of a float at every hop
         self._block = HOP // features.hop
         self._ones = np.ones(self._block, np.float32)
-        self._means = np.empty((HOPS_AT_ONCE, 1, features.n_mfcc), np.float32)
+        most = HOPS_AT_ONCE * self._block
+        self._inverse_scales = np.tile(inverse_scale, (most, 1))  # numpy buffers what it repeats
+        self._means = np.empty_like(self._inverse_scales)
         self._sum = np.empty_like(self._prior)
         self.reset()
 
@@ -44,14 +46,15 @@ class Normaliser:
 
     def push(self, frames: Floats) -> Floats:
         """Take (frames, n_mfcc) of up to `HOPS_AT_ONCE` hops; return them normalised, in place."""
-        hops = frames.reshape(-1, self._block, frames.shape[1])
-        for hop, mean in zip(hops, self._means, strict=False):
+        count = len(frames)
+        for start in range(0, count, self._block):
+            hop = slice(start, start + self._block)
             self._sum *= self._fading
-            self._sum += self._ones.dot(hop)
+            self._sum += self._ones.dot(frames[hop])
             self._frames = self._frames * self._keep + self._block
-            mean[0] = self._sum / self._frames
-        hops -= self._means[: len(hops)]
-        hops *= self._inverse_scale
+            self._means[hop] = self._sum / self._frames
+        frames -= self._means[:count]
+        frames *= self._inverse_scales[:count]
         return frames
 
     def snapshot(self) -> tuple[NDArray[np.float64], float]:
