@@ -20,6 +20,7 @@ from train.splits import (
     leave_out,
     pooled,
     pooled_emobox,
+    pooled_sentence_out,
     refit,
     sentence_out,
     strict,
@@ -58,7 +59,7 @@ SPEAKER_DISJOINT = [
     *(refit(pooled(CLIPS, fold)) for fold in range(1, POOLED_FOLDS + 1)),
     *(refit(leave_out(CLIPS, corpus)) for corpus in ("ravdess", "savee", "emodb", "emovo")),
 ]
-SHARED = [*sentence_out(CLIPS)]
+SHARED = [*sentence_out(CLIPS), *(pooled_sentence_out(CLIPS, fold) for fold in (1, 2))]
 
 
 @pytest.mark.parametrize("split", SPEAKER_DISJOINT, ids=lambda split: split.name)
@@ -178,6 +179,17 @@ def test_sentence_out_never_trains_on_the_tested_sentence() -> None:
     for split, tested in ((first, "02"), (second, "01")):
         assert {clip.statement for clip in split.test} == {tested}
         assert tested not in {clip.statement for clip in (*split.train, *split.dev)}
+
+
+def test_sentence_out_beside_the_other_corpora_hears_neither_the_sentence_nor_the_song() -> None:
+    for fold, tested in ((1, "02"), (2, "01")):
+        split = pooled_sentence_out(CLIPS, fold)
+        assert {(clip.corpus, clip.statement) for clip in split.test} == {("ravdess", tested)}
+        heard = {c.statement for c in (*split.train, *split.dev) if c.corpus.startswith("ravdess")}
+        assert len(heard) == 1
+        assert tested not in heard
+        assert {"crema_d", "savee"} <= {clip.corpus for clip in split.train}
+        assert not {"ravdess_song"} & {c.corpus for c in (*split.train, *split.dev)}
 
 
 def test_the_hash_does_not_depend_on_order_or_place() -> None:

@@ -349,6 +349,8 @@ def test_folds_with_shared_speakers_stand_apart_from_honest_ones() -> None:
             record("emobox", "emobox-2", "savee", 70.0),
             record("emobox", "emobox-5", "savee", 50.0),
             record("left-out", "emovo-left-out-1", "emovo", 30.0),
+            record("sentence-out", "sentence-out-1", "ravdess", 60.0),
+            record("sentence-out", "sentence-out-2", "ravdess", 63.0),
         ]
     )
     assert [record["ua"] for record in system.honest] == [50.0]
@@ -356,3 +358,4 @@ def test_folds_with_shared_speakers_stand_apart_from_honest_ones() -> None:
     assert "| **mine** |  |  |  | 62.5 (2 of 4) |  |  |" in page
     assert "| HuBERT-base | 71.1 | 65.4 |" in page
     assert "| mine | emovo | 10 | 30.0 | 31.0 | 0.100 |" in page
+    assert "60.0 | 63.0 | 61.5 |" in page

@@ -14,7 +14,14 @@ from train.corpora.clip import BOREDOM, UNKNOWN, Clip
 from train.features import FeatureCache
 from train.recipe import Recipe, RecipeError
 from train.sounds import synthesise
-from train.splits import Split, leave_out, pooled, pooled_emobox, refit
+from train.splits import (
+    Split,
+    leave_out,
+    pooled,
+    pooled_emobox,
+    pooled_sentence_out,
+    refit,
+)
 
 RUNS = Path("runs")
 WEIGHTS = "clip.weights.h5"
@@ -92,10 +99,11 @@ def prepare(
 ) -> Experiment:
     """Lay out a run over the corpora of the recipe that are there, all at once.
 
-    `protocol` is `pooled` (speaker-disjoint), `emobox`, or a corpus that is left out to be tested
-    on; `again` lets most dev speakers train as well (`refit`). Raises CorpusError and RecipeError.
+    `protocol` is `pooled` (speaker-disjoint), `emobox`, `sentence-out` (RAVDESS' sentences), or a
+    corpus that is left out to be tested on; `again` lets most dev speakers train as well (`refit`).
+    Raises CorpusError and RecipeError.
     """
-    known = ("pooled", "emobox", *recipe.corpora)
+    known = ("pooled", "emobox", "sentence-out", *recipe.corpora)
     if protocol not in known:
         raise RecipeError(f"no protocol {protocol}: there are {', '.join(known)}")
     root = root or corpora.default_root()
@@ -105,6 +113,8 @@ def prepare(
         split = pooled(clips, fold)
     elif protocol == "emobox":
         split = pooled_emobox(clips, fold, root)
+    elif protocol == "sentence-out":
+        split = pooled_sentence_out(clips, fold)
     else:
         split = leave_out(clips, protocol, fold)
     if again:

@@ -15,7 +15,7 @@ from streamser.analysis.voice import GateSettings
 from streamser.model.manifest import Features
 
 RECIPES = Path(__file__).parent / "recipes"
-SPLIT = r"(pooled|emobox|\w+/left-out)/[1-9]\d*(/refit)?"
+SPLIT = r"(pooled|emobox|sentence-out|\w+/left-out)/[1-9]\d*(/refit)?"
 """Names of the splits that streaming networks are trained on (train.splits)."""
 
 T = TypeVar("T")

@@ -58,6 +58,13 @@ happy, neutral and sad alone, and the calibration error over all labels.
 """
 
 
+SENTENCE_OUT = """## A sentence it never heard
+
+RAVDESS has two sentences. Trained on one of them, as 24 actors speak it, and on the other corpora;
+tested on the other sentence by the same actors (UA), and the mean of both ways.
+"""
+
+
 @dataclass(slots=True)
 class System:
     """The records of one recipe, or of one of its corpora or genders if those are apart."""
@@ -68,6 +75,7 @@ class System:
     honest: list[Record] = field(default_factory=list)
     emobox: list[Record] = field(default_factory=list)
     left_out: list[Record] = field(default_factory=list)
+    sentence_out: list[Record] = field(default_factory=list)
     cost: list[Record] = field(default_factory=list)
 
     @property
@@ -109,6 +117,7 @@ def markdown(found: Sequence[System], *, pictures: str) -> str:
         _seeds(found),
         _emobox(found),
         _left_out(found),
+        _sentence_out(found),
         _runs(found),
     )
     return "\n".join([HEAD, *(line for part in parts if part for line in (*part, ""))])
@@ -217,6 +226,19 @@ def _left_out(found: Sequence[System]) -> list[str]:
     return lines
 
 
+def _sentence_out(found: Sequence[System]) -> list[str]:
+    judged = [system for system in found if system.sentence_out]
+    if not judged:
+        return []
+    lines = [SENTENCE_OUT, *_header(("system", "first to second", "second to first", "mean"))]
+    for system in judged:
+        ways = {record["split"].split("-")[2]: record["ua"] for record in system.sentence_out}
+        cells = (_number(ways.get(fold), "{:.1f}") for fold in ("1", "2"))
+        both = _number(mean(system.sentence_out, "ua"), "{:.1f}") if len(ways) == 2 else ""
+        lines.append(f"| {system.name} | {' | '.join((*cells, both))} |")
+    return lines
+
+
 def _mean_recall(records: Sequence[Record], corpus: str) -> str:
     """Mean UA over the folds that tested on a corpus, and how many those are."""
     folds = _by_split(record for record in records if corpus in record["by_corpus"])
@@ -249,7 +271,8 @@ def _runs(found: Sequence[System]) -> list[str]:
                "minutes", "WA", "UA", "split", "commit")  # fmt: skip
     lines = ["## Runs", "", *_header(columns)]
     for system in found:
-        for record in (*system.own, *system.honest, *system.emobox, *system.left_out):
+        others = (*system.emobox, *system.left_out, *system.sentence_out)
+        for record in (*system.own, *system.honest, *others):
             rows = record.get("rows", {})
             cells = (
                 f"{record['recipe']}/{record['split']}",

@@ -151,6 +151,24 @@ def sentence_out(clips: Iterable[Clip]) -> list[Split]:
     ]
 
 
+def pooled_sentence_out(clips: Iterable[Clip], fold: int = 1) -> Split:
+    """RAVDESS by sentence, in fold 1 and 2 each of `sentence_out`; the other corpora as `pooled`.
+
+    RAVDESS' song has the same two sentences and stays away.
+    """
+    clips = list(clips)
+    sentences = sentence_out(clips)
+    own = sentences[(fold - 1) % len(sentences)]
+    others = pooled([clip for clip in clips if _family(clip.corpus) != "ravdess"])
+    return Split(
+        name=f"sentence-out/{fold}",
+        train=(*own.train, *others.train),
+        dev=(*own.dev, *others.dev),
+        test=own.test,
+        speaker_independent=False,
+    )
+
+
 def emobox(clips: Iterable[Clip], corpus: str, root: Path | None = None) -> list[Split]:
     """EmoBox' folds of one corpus, for comparison with its published figures.
 

@@ -32,8 +32,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol",
         metavar="NAME",
-        help="streamser: pooled (the default), emobox, or a corpus to be left out of training and "
-        "tested on; systems: own, the publication's split (the default), or honest",
+        help="streamser: pooled (the default), emobox, sentence-out (RAVDESS, fold 1 and 2), or a "
+        "corpus to be left out of training and tested on; systems: own, the publication's split "
+        "(the default), or honest",
     )
     parser.add_argument(
         "--refit",
