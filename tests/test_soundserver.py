@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pulse
@@ -19,9 +20,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamser.audio import nativeprotocol as native
+from streamser.audio.devices import Device
 from streamser.audio.serveraddress import Address, addresses, cookie, parse
 from streamser.audio.serverlink import NoServerError, ServerLink
+from streamser.audio.soundserver import ServerStream
 from streamser.audio.source import SourceError
+
+ATTIC: dict[str, Any] = {
+    "number": None, "name": "Attic", "api": "sound server", "channels": 1, "rate": 48_000,
+    "default": False, "key": "attic",
+}  # fmt: skip
 
 AUDIO = 7
 """The channel of the stream that the server below gives."""
@@ -193,6 +201,16 @@ def test_what_the_server_lost_is_told_and_its_end_is_seen(room: Path) -> None:
         link.turn(1.0)
     assert (list(map(len, link.audio)), link.missing) == ([64, 32], 160)
     link.close()
+
+
+@pytest.mark.parametrize("broken", [audio(b"odd"), audio(bytes(2), missing=-4)])
+def test_audio_that_cannot_be_ends_the_stream(room: Path, broken: bytes) -> None:
+    Serving(room, *WELCOME, begun(audio(bytes(64)), broken, audio(bytes(64))))
+    stream = ServerStream(Device(**ATTIC), max_lag=2.0)
+    with pytest.raises(SourceError, match="went away"):
+        for _ in range(5):
+            stream.read(1.0, 1)
+    stream.stop()
 
 
 @pytest.mark.parametrize(

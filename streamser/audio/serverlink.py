@@ -159,7 +159,7 @@ class ServerLink:
         return answer
 
     def _frames(self) -> bool:
-        """Deal with the whole frames that came; return False where what came is no frame."""
+        """Deal with the whole frames that came; return whether all are of the protocol."""
         at = 0
         while self._filled - at >= FRAME.size:
             size, channel, missing, _ = FRAME.unpack_from(self._room, at)
@@ -169,6 +169,8 @@ class ServerLink:
             piece = bytes(self._view[begin:end])
             if channel == NONE:
                 self._hear(piece)
+            elif size % 2 or missing < 0:
+                return False
             else:
                 self.missing += missing // 2
                 self.audio.append(piece)
