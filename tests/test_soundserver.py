@@ -230,6 +230,17 @@ def test_who_is_no_sound_server_is_none(room: Path, says: list[bytes], stays: bo
         ServerLink()
 
 
+@pytest.mark.parametrize("told", [b"", native.u32(7), 6 * native.text("mic")])
+def test_an_answer_that_lacks_something_is_none(room: Path, told: bytes) -> None:
+    Serving(room, *WELCOME, answer(3, told), answer(4, told), answer(5, told))
+    link = ServerLink()
+    asking = (link.sources, lambda: link.name_of("mic"), lambda: link.record("mic", piece=1280))
+    for ask in asking:
+        with pytest.raises(NoServerError):
+            ask()
+    link.close()
+
+
 def test_a_socket_that_nobody_listens_at_is_no_server(room: Path) -> None:
     with pytest.raises(SourceError, match="no sound server"):
         ServerLink()

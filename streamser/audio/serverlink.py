@@ -95,18 +95,19 @@ class ServerLink:
             *(no_remap, no_remix, fix_format, fix_rate, fix_channels),
             *(flag(key is not None), variable_rate, peaks, flag(True)),
             *(properties({"media.name": "microphone"}), u32(NONE)),
+            least=8,
         )
         return str(told[7])
 
     def name_of(self, key: str) -> str:
         """Return what people call the source that the server calls `key`. Raises SourceError."""
-        return _device(self._ask(GET_SOURCE_INFO, u32(NONE), text(key))).name
+        return _device(self._ask(GET_SOURCE_INFO, u32(NONE), text(key), least=SOURCE_FIELDS)).name
 
     def sources(self) -> list[Device]:
         """Return all microphones, and what the loudspeakers play. Raises SourceError."""
-        default = self._ask(GET_SERVER_INFO)[6]
+        default = self._ask(GET_SERVER_INFO, least=7)[6]
         told = self._ask(GET_SOURCE_INFO_LIST)
-        starts = range(0, len(told), SOURCE_FIELDS)
+        starts = range(0, len(told) - SOURCE_FIELDS + 1, SOURCE_FIELDS)
         return [_device(told[at : at + SOURCE_FIELDS], default) for at in starts]
 
     def turn(self, timeout: float) -> bool:
@@ -139,8 +140,11 @@ class ServerLink:
         """Go."""
         self._socket.close()
 
-    def _ask(self, command: int, *fields: bytes) -> list[Value]:
-        """Return the answer's values. Raises NoServerError where it is no, and SourceError."""
+    def _ask(self, command: int, *fields: bytes, least: int = 0) -> list[Value]:
+        """Return the answer's values, `least` or more.
+
+        Raises NoServerError where the answer is no, or none, and SourceError.
+        """
         self._asked += 1
         try:
             self._socket.sendall(frame(u32(command) + u32(self._asked) + b"".join(fields)))
@@ -154,7 +158,7 @@ class ServerLink:
                 raise SourceError(FROZEN)
             self.turn(left)
         answer = self._answers.pop(self._asked, None)
-        if answer is None:
+        if answer is None or len(answer) < least:
             raise NoServerError("there is no sound server that has a microphone")
         return answer
 
@@ -171,7 +175,7 @@ class ServerLink:
                 self._hear(piece)
             elif size % 2 or missing < 0:
                 return False
-            else:
+            elif size:
                 self.missing += missing // 2
                 self.audio.append(piece)
             at = end
