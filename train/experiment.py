@@ -103,7 +103,8 @@ def prepare(
     corpus that is left out to be tested on; `again` lets most dev speakers train as well (`refit`).
     Raises CorpusError and RecipeError.
     """
-    known = ("pooled", "emobox", "sentence-out", *recipe.corpora)
+    sentences = ("sentence-out",) if "ravdess" in recipe.corpora else ()
+    known = ("pooled", "emobox", *sentences, *recipe.corpora)
     if protocol not in known:
         raise RecipeError(f"no protocol {protocol}: there are {', '.join(known)}")
     root = root or corpora.default_root()
