@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pulse
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamser.audio import nativeprotocol as native
@@ -65,6 +65,7 @@ def test_what_is_told_is_understood(told: list[tuple[bytes, native.Value]]) -> N
 
 
 @given(st.binary())
+@example(5000 * b"P")
 def test_what_is_no_value_is_refused(payload: bytes) -> None:
     with contextlib.suppress(ValueError):
         native.values(payload)
@@ -92,6 +93,7 @@ def test_what_is_cut_short_is_not_taken_for_whole(
         ("[::1]", Address(host="::1", port=4713)),
         ("tcp:", None),
         ("robot:mic", None),
+        ("robot:70000", None),
     ],
 )
 def test_an_address_is_read(name: str, address: Address | None) -> None:
@@ -119,6 +121,35 @@ def test_the_server_is_looked_for_where_its_own_clients_look(
     assert cookie() == 256 * b"o"
     monkeypatch.setenv("PULSE_SERVER", "unix:/gone tcp:nearer:1")
     assert addresses() == [Address(path="/gone"), Address(host="nearer", port=1)]
+
+
+@pytest.mark.parametrize("folder", ["none", "locked"])
+def test_settings_that_cannot_be_read_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    for name in ("PULSE_SERVER", "PULSE_CLIENTCONFIG", "PULSE_COOKIE", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def refuse(*_: object) -> bytes:
+        raise PermissionError
+
+    def homeless() -> Path:
+        raise RuntimeError
+
+    if folder == "none":
+        monkeypatch.setattr(Path, "home", homeless)
+    else:
+        monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert addresses()[0] == Address(path=f"{tmp_path}/pulse/native")
+    assert cookie() == bytes(256)
+
+
+@pytest.mark.parametrize("name", ["tcp:..", f"tcp:{300 * 'a'}"])
+def test_a_host_that_cannot_be_is_no_server(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("PULSE_SERVER", name)
+    with pytest.raises(NoServerError):
+        ServerLink()
 
 
 class Serving:

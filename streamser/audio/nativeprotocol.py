@@ -69,7 +69,7 @@ def values(payload: bytes) -> list[Value]:
     """
     try:
         return _Told(payload).all()
-    except (IndexError, struct.error) as error:
+    except struct.error as error:
         raise ValueError(f"no tag structure: {error}") from None
 
 
@@ -120,12 +120,19 @@ class _Told:
 
     def _properties(self) -> dict[str, bytes]:
         found = {}
-        while (key := self._value()) is not None:
-            self._value()
-            value = self._value()
-            if not (isinstance(key, str) and isinstance(value, bytes)):
-                raise ValueError("no properties")
-            found[key] = value
+        while self._ahead(b"t"):
+            key = self._text()
+            if not (self._ahead(b"L") and self._take("I") and self._ahead(b"x")):
+                raise ValueError(f"no value of the property {key}")
+            found[key] = self._bytes()
+        if not self._ahead(b"N"):
+            raise ValueError("properties without an end")
+        return found
+
+    def _ahead(self, tag: bytes) -> bool:
+        """Pass over this tag, if it comes next."""
+        found = self._payload.startswith(tag, self._at)
+        self._at += found
         return found
 
     def _take(self, layout: str) -> tuple[int, ...]:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from streamser.audio.nativeprotocol import COOKIE_BYTES
 
-PORT = 4713
+PORT, LAST_PORT = 4713, 65535
+
+_MACHINES = Path("/etc/pulse/client.conf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,10 @@ def parse(name: str) -> Address | None:
         port = port.removeprefix(":")
     else:
         host, _, port = host.partition(":")
-    if not host or not (port or str(PORT)).isdecimal():
+    port = port or str(PORT)
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:
         return None
-    return Address(host=host, port=int(port or PORT))
+    return Address(host=host, port=int(port))
 
 
 def cookie() -> bytes:
@@ -61,8 +64,8 @@ def cookie() -> bytes:
     To a server of the same user and machine its socket is enough.
     """
     told = os.environ.get("PULSE_COOKIE") or _configured().get("cookie-file")
-    usual = (_settings() / "cookie", Path.home() / ".pulse-cookie")
-    for path in (Path(told).expanduser(),) if told else usual:
+    usual = (_settings() / "cookie", _home() / ".pulse-cookie")
+    for path in (Path(told),) if told else usual:
         if len(found := _read(path)) >= COOKIE_BYTES:
             return found[:COOKIE_BYTES]
     return bytes(COOKIE_BYTES)
@@ -75,28 +78,36 @@ def _folders() -> Iterator[Path]:
         yield Path(runtime) / "pulse"
     else:
         yield Path(f"/run/user/{os.getuid()}/pulse")
-        yield from _settings().glob("*-runtime")
+        machine = _read(Path("/etc/machine-id")).decode(errors="replace").strip()
+        yield _settings() / f"{machine}-runtime"
     yield Path("/run/pulse")
 
 
 def _configured() -> dict[str, str]:
     """What client.conf sets: the user's own, else the machine's with its additions."""
     own = os.environ.get("PULSE_CLIENTCONFIG")
-    users = Path(own) if own else _settings() / "client.conf"
-    machine = Path("/etc/pulse/client.conf")
-    parts = sorted(machine.with_name("client.conf.d").glob("*.conf"))
-    files = [users] if users.exists() else [machine, *parts]
+    told = [_read(Path(own) if own else _settings() / "client.conf")]
+    if not told[0]:
+        parts = sorted(_MACHINES.with_name("client.conf.d").glob("*.conf"))
+        told = [_read(file) for file in (_MACHINES, *parts)]
     settings: dict[str, str] = {}
-    for file in files:
-        for line in _read(file).decode(errors="replace").splitlines():
-            key, equals, value = line.partition("=")
-            if equals and not key.lstrip().startswith(("#", ";")):
-                settings[key.strip()] = value.strip()
+    for line in b"\n".join(told).decode(errors="replace").splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not key.lstrip().startswith(("#", ";")):
+            settings[key.strip()] = value.strip()
     return settings
 
 
 def _settings() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pulse"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "pulse"
+
+
+def _home() -> Path:
+    """The user's folder; the root's where a service's user has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
 
 
 def _read(file: Path) -> bytes:

@@ -218,7 +218,7 @@ def _connected(places: list[Address], deadline: float) -> socket.socket:
             found = _connect(place, left)
         except TimeoutError:
             raise SourceError(FROZEN) from None
-        except OSError:
+        except (OSError, UnicodeError):  # as well for what can be no host's name
             continue
         found.setblocking(False)
         return found
