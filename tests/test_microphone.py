@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import queue
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import corpora
-import events_schema
 import numpy as np
 import pulse
 import pytest
 import soundfile
+from listening import PATIENCE, ROOT, Listening, utterances_of
 
-from streamser.analysis.analyzer import Analyzer
-from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
-from streamser.events import Utterance
 
 pytestmark = [
     pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing())),
@@ -31,11 +23,7 @@ pytestmark = [
     pytest.mark.flaky(reruns=2),
 ]
 
-ROOT = Path(__file__).parent.parent
 RAVDESS = corpora.ROOT / "ravdess" / "Actor_01" / "03-01-05-02-01-01-01.opus"
-PATIENCE = 60.0
-"""Seconds after which something that has to come counts as hung."""
-
 RECORDING = """\
 import sys
 import numpy as np
@@ -113,52 +101,6 @@ SERVER, PORTAUDIO = "mic", "mic:default"
 both_ways = pytest.mark.parametrize("spec", [SERVER, PORTAUDIO])
 
 
-class Listening:
-    """A process that listens; what it prints, as events."""
-
-    def __init__(self, server: pulse.PulseServer, *command: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, *command],
-            env=server.env,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.events: list[dict[str, Any]] = []
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._collect, daemon=True).start()
-
-    def _collect(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line)
-        self._lines.put(None)
-
-    def until(self, kind: str) -> dict[str, Any]:
-        """Return the next event of a kind."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
-            if line is None:
-                raise EOFError(f"no {kind}: {self.process.stderr.read()}")  # type: ignore[union-attr]
-            event = events_schema.check(json.loads(line))
-            self.events.append(event)
-            if event["type"] == kind:
-                return event
-
-    def end(self) -> None:
-        """Ask the process to end, and check that it does, cleanly and without a word."""
-        self.process.send_signal(signal.SIGTERM)
-        assert self.until("session.ended")["reason"] == "terminated"
-        assert self.process.wait(PATIENCE) == 0
-        assert self.process.stderr is not None
-        assert self.process.stderr.read() == ""
-        assert [event["seq"] for event in self.events] == list(range(len(self.events)))
-        times = [event["t"] for event in self.events]
-        assert times == sorted(times)
-
-
 @pytest.fixture
 def sentence(tmp_path: Path) -> Path:
     """One synthesised utterance, 4.5 s."""
@@ -195,22 +137,11 @@ def spec() -> str:
 
 @pytest.fixture
 def listening(server: pulse.PulseServer, spec: str) -> Iterator[Listening]:
-    listening = Listening(server, "-m", "streamser", "listen", "--input", spec)
+    listening = Listening(server.env, "-m", "streamser", "listen", "--input", spec)
     listening.until("session.started")
     yield listening
     listening.process.kill()
     listening.process.wait()
-
-
-def utterances_of(recording: Path) -> list[Utterance]:
-    """Return what the analysis finds in a recording that silence surrounds."""
-    silence = np.zeros(16_000, dtype=np.int16)
-    analyzer = Analyzer()
-    events = analyzer.push(silence)
-    for block in (*read_recording(recording), silence, silence):
-        events += analyzer.push(block)
-    events += analyzer.finish()
-    return [event for event in events if isinstance(event, Utterance)]
 
 
 def assert_heard(
@@ -301,7 +232,7 @@ def test_a_microphone_of_the_server_is_heard_by_its_name_and_no_other_in_its_pla
     server: pulse.PulseServer, sentence: Path
 ) -> None:
     module = server.plug_in_another("attic")
-    listening = Listening(server, "-m", "streamser", "listen", "--input", "mic:ATTIC")
+    listening = Listening(server.env, "-m", "streamser", "listen", "--input", "mic:ATTIC")
     started = listening.until("session.started")
     assert (started["source"], started["sample_rate"]) == ("mic:Monitor of Attic", 16_000)
     server.play(sentence)
@@ -321,7 +252,7 @@ def test_a_microphone_that_is_not_there_is_waited_for(
     server: pulse.PulseServer, sentence: Path
 ) -> None:
     server.kill()
-    listening = Listening(server, "-m", "streamser", "listen", "--wait")
+    listening = Listening(server.env, "-m", "streamser", "listen", "--wait")
     listening.until("session.started")
     assert "no microphone" in listening.until("source.lost")["reason"]
     server.start()

@@ -6,9 +6,12 @@ import contextlib
 import dataclasses
 from typing import Any
 
+from streamser.audio.alsapcm import UnfitError
 from streamser.audio.capture import Capture
+from streamser.audio.cardstream import CardStream
 from streamser.audio.devices import Device, choose, fitting
 from streamser.audio.serverlink import NoServerError, server_devices
+from streamser.audio.soundcards import chosen, sound_cards
 from streamser.audio.soundserver import ServerStream
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
 
@@ -17,7 +20,8 @@ class Microphone:
     """Live samples from an input device.
 
     What the sound server has is heard through it, where one runs: its default microphone, and those
-    of a name. All others are heard through PortAudio. When nobody reads for `max_lag` seconds, the
+    of a name. A sound card is heard from the kernel. All others are heard through PortAudio, and
+    cards that need ALSA's plugins. When nobody reads for `max_lag` seconds, the
     oldest samples are dropped.
     """
 
@@ -66,6 +70,9 @@ class Microphone:
                 return ServerStream(max_lag=self._max_lag)
         elif fitting(served := server_devices(), self._wanted):
             return ServerStream(choose(served, self._wanted), max_lag=self._max_lag)
+        if (card := chosen(sound_cards(), self._wanted)) is not None:
+            with contextlib.suppress(UnfitError):
+                return CardStream(card, max_lag=self._max_lag)
         from streamser.audio.devicestream import DeviceStream
 
         return DeviceStream.of(self._wanted, besides=served, max_lag=self._max_lag)

@@ -1,0 +1,79 @@
+"""The sound cards that the kernel knows, and which of them is heard without further ado."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc/asound")
+"""Where the kernel tells of them."""
+
+_FILES = ("/etc/asound.conf", "~/.asoundrc", "~/.config/alsa/asoundrc")
+_VARIABLES = ("ALSA_CONFIG_PATH", "ALSA_CARD", "ALSA_PCM_CARD")
+"""Where a user may have told ALSA which microphone is the default one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundCard:
+    """A device of a card that records."""
+
+    card: int
+    device: int
+    name: str
+    """As PortAudio calls it: `USB PnP Sound Device: USB Audio (hw:1,0)`."""
+
+    @property
+    def path(self) -> str:
+        """The device node."""
+        return f"/dev/snd/pcmC{self.card}D{self.device}c"
+
+
+def sound_cards(proc: Path = PROC) -> list[SoundCard]:
+    """Return what can record, in the order of the kernel."""
+    try:
+        cards = (proc / "cards").read_text(errors="replace")
+        devices = (proc / "pcm").read_text(errors="replace")
+    except OSError:
+        return []
+    names = {}
+    for line in cards.splitlines():
+        number, _, rest = line.strip().partition(" [")
+        if number.isdecimal():
+            names[int(number)] = " ".join(rest.partition("]: ")[2].partition(" - ")[2].split())
+    found = []
+    for line in devices.splitlines():
+        numbers, _, rest = line.partition(": ")
+        _, *fields = rest.split(" : ")
+        card, _, device = numbers.partition("-")
+        if not (card.isdecimal() and device.isdecimal() and len(fields) > 1):
+            continue
+        name, *abilities = fields
+        if any(ability.startswith("capture") for ability in abilities):
+            of = names.get(int(card), "")
+            named = f"{of}: {_besides(of, name)} (hw:{int(card)},{int(device)})"
+            found.append(SoundCard(int(card), int(device), named))
+    return found
+
+
+def chosen(cards: Sequence[SoundCard], wanted: str | None) -> SoundCard | None:
+    """Return the one card whose name contains `wanted`; None where it takes more to tell.
+
+    The default one is the first, unless ALSA has a default of its own: a configuration, or
+    a first card that records and may be shared.
+    """
+    if wanted is None:
+        own = any(map(os.path.exists, map(os.path.expanduser, _FILES)))
+        own = own or any(name in os.environ for name in _VARIABLES)
+        return cards[0] if cards and cards[0].card and not own else None
+    fitting = [card for card in cards if wanted.casefold() in card.name.casefold()]
+    return fitting[0] if len(fitting) == 1 and not wanted.isdecimal() else None
+
+
+def _besides(card: str, name: str) -> str:
+    """Return what a device's name says besides its card's."""
+    words, told = name.split(), card.split()
+    while words and told and words[0] == told[0]:
+        words, told = words[1:], told[1:]
+    return " ".join(words) or "-"

@@ -1,0 +1,208 @@
+"""A sound card without a sound server: a real one for the kernel (snd-aloop), which hears what is
+played to it. `scripts/try-card` brings one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import soundfile
+from listening import PATIENCE, ROOT, Listening, utterances_of
+
+from streamser.audio.alsapcm import AlsaPcm, UnfitError
+from streamser.audio.soundcards import SoundCard, sound_cards
+from streamser.clip import demo_clip
+
+CARD = next((card for card in sound_cards() if "Loopback" in card.name and not card.device), None)
+SPEC = f"mic:hw:{CARD.card},{CARD.device}" if CARD else ""
+DRIVER = Path("/sys/bus/platform/drivers/snd_aloop")
+
+pytestmark = [
+    pytest.mark.skipif(CARD is None, reason="needs modprobe snd-aloop index=1 pcm_substreams=1"),
+    pytest.mark.flaky(reruns=2),
+]
+
+PLAYING = """\
+import sys, threading
+from ctypes import CDLL, byref, c_char_p, c_void_p
+import numpy as np, soundfile, soxr
+path, device, rate, channels, dtype = sys.argv[1:]
+rate, channels, number = int(rate), int(channels), {"int16": 2, "int32": 10}[dtype]
+samples, _ = soundfile.read(path, dtype="float32")
+samples = soxr.resample(samples, 16_000, rate)
+signs = np.array([1, -1])[:channels]  # nothing is left of the mean of two channels
+frames = (0.9 * np.iinfo(dtype).max * samples[:, None] * signs).astype(dtype)
+silence = np.zeros((rate // 10, channels), dtype)
+alsa, pcm = CDLL("libasound.so.2"), c_void_p()
+assert alsa.snd_pcm_open(byref(pcm), device.encode(), 0, 0) == 0
+assert alsa.snd_pcm_set_params(pcm, number, 3, channels, rate, 0, 500_000) == 0
+def play(frames):
+    for start in range(0, len(frames), len(silence)):
+        piece = np.ascontiguousarray(frames[start : start + len(silence)])
+        done = alsa.snd_pcm_writei(pcm, piece.ctypes.data_as(c_void_p), len(piece))
+        assert done == len(piece) or alsa.snd_pcm_recover(pcm, done, 1) == 0
+asked = threading.Event()
+threading.Thread(target=lambda: sys.stdin.readline() and asked.set(), daemon=True).start()
+play(silence)
+print("plays", flush=True)
+while not asked.is_set():
+    play(silence)
+play(frames)
+while True:
+    play(silence)
+"""
+
+STALLING = """\
+import sys, time
+from streamser.audio.microphone import Microphone
+microphone = Microphone(sys.argv[1], max_lag=0.5)
+microphone.open()
+began = time.monotonic()
+heard = len(microphone.read(5.0))
+time.sleep(3.0)
+heard += len(microphone.read(5.0))
+print(time.monotonic() - began, heard, microphone.dropped, microphone.overruns)
+microphone.close()
+"""
+
+ENV = os.environ | {"PULSE_SERVER": "unix:/nowhere", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def card() -> SoundCard:
+    assert CARD is not None
+    return CARD
+
+
+@pytest.fixture
+def sentence(tmp_path: Path) -> Path:
+    """One synthesised utterance, 4.5 s."""
+    samples, rate = soundfile.read(demo_clip(), dtype="int16", frames=72_000)
+    soundfile.write(tmp_path / "sentence.wav", samples, rate)
+    return tmp_path / "sentence.wav"
+
+
+@contextmanager
+def player(recording: Path, *form: str) -> Iterator[subprocess.Popen[str]]:
+    """Play silence to the card, and after a line the recording."""
+    assert CARD is not None
+    device = f"hw:{CARD.card},1"
+    with subprocess.Popen(
+        [sys.executable, "-c", PLAYING, str(recording), device, *form],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "plays\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def listening(spec: str) -> Iterator[Listening]:
+    process = Listening(ENV, "-m", "streamser", "listen", "--input", spec)
+    try:
+        yield process
+    finally:
+        process.process.kill()
+        process.process.wait()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [("16000", "1", "int16"), ("48000", "2", "int32"), ("44100", "2", "int16")],
+    ids="-".join,
+)
+def test_speech_is_found_whatever_the_card_offers(
+    card: SoundCard, sentence: Path, form: tuple[str, ...]
+) -> None:
+    wanted = utterances_of(sentence)
+    with player(sentence, *form) as playing, listening(SPEC) as hearing:
+        started = hearing.until("session.started")
+        assert (started["source"], started["sample_rate"]) == (f"mic:{card.name}", int(form[0]))
+        assert playing.stdin is not None
+        print(file=playing.stdin, flush=True)
+        for expected in wanted:
+            found = hearing.until("utterance")
+            length = found["end"] - found["start"]
+            assert length == pytest.approx(expected.end - expected.start, abs=0.4)
+            assert found["label"] == expected.label
+        hearing.until("health")
+        hearing.end()
+    assert "source.lost" not in {event["type"] for event in hearing.events}
+    assert hearing.events[-2]["dropped_s"] == 0
+
+
+def test_the_first_card_is_the_default_one_and_no_library_is_loaded_for_it(card: SoundCard) -> None:
+    assert card.card > 0  # where the very first card records, ALSA's default may be shared
+    with listening("mic") as hearing:
+        assert hearing.until("session.started")["source"] == f"mic:{card.name}"
+        hearing.until("health")
+        loaded = Path(f"/proc/{hearing.process.pid}/maps").read_text()
+        assert not any(library in loaded for library in ("libasound", "libportaudio"))
+        hearing.end()
+
+
+def test_a_reader_that_stalls_loses_the_oldest_and_every_sample_is_counted(
+    card: SoundCard,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STALLING, card.name],
+        env=ENV,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    elapsed, heard, dropped, overruns = map(float, done.stdout.split())
+    assert heard < 16_000
+    assert overruns == 1
+    assert (heard + dropped) / 16_000 == pytest.approx(elapsed, abs=0.25)
+
+
+def test_a_card_that_another_program_hears_is_told_in_a_line(card: SoundCard) -> None:
+    pcm = AlsaPcm(card.path, rate=16_000, seconds=1.0)
+    done = subprocess.run(
+        [sys.executable, "-m", "streamser", "listen", "--input", SPEC],
+        env=ENV,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    pcm.close()
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "another program may be using it" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_card_whose_memory_is_too_short_does_not_fit(card: SoundCard) -> None:
+    with pytest.raises(UnfitError, match="its memory holds"):
+        AlsaPcm(card.path, rate=16_000, seconds=1000.0)
+    AlsaPcm(card.path, rate=16_000, seconds=1.0).close()  # it is free again
+
+
+@pytest.mark.skipif(not os.access(DRIVER / "unbind", os.W_OK), reason="needs root")
+def test_a_card_that_is_unplugged_is_a_lost_source_until_it_is_back(
+    card: SoundCard, sentence: Path
+) -> None:
+    with listening(SPEC) as hearing:
+        hearing.until("session.started")
+        (DRIVER / "unbind").write_text("snd_aloop.0")
+        assert "went away" in hearing.until("source.lost")["reason"]
+        hearing.until("health")
+        (DRIVER / "bind").write_text("snd_aloop.0")
+        hearing.until("source.restored")
+        with player(sentence, "16000", "1", "int16") as playing:
+            assert playing.stdin is not None
+            print(file=playing.stdin, flush=True)
+            hearing.until("utterance")
+            hearing.end()
