@@ -6,56 +6,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
-from listening import PATIENCE, ROOT, Listening, utterances_of
+from listening import PATIENCE, Listening, utterances_of
+from loopback import CARD, ENV, SPEC, player
 
 from streamser.audio.alsapcm import AlsaPcm, UnfitError
-from streamser.audio.soundcards import SoundCard, sound_cards
+from streamser.audio.soundcards import SoundCard
 from streamser.clip import demo_clip
 
-CARD = next((card for card in sound_cards() if "Loopback" in card.name and not card.device), None)
-SPEC = f"mic:hw:{CARD.card},{CARD.device}" if CARD else ""
 DRIVER = Path("/sys/bus/platform/drivers/snd_aloop")
 
 pytestmark = [
     pytest.mark.skipif(CARD is None, reason="needs modprobe snd-aloop index=1 pcm_substreams=1"),
     pytest.mark.flaky(reruns=2),
 ]
-
-PLAYING = """\
-import sys, threading
-from ctypes import CDLL, byref, c_char_p, c_void_p
-import numpy as np, soundfile, soxr
-path, device, rate, channels, dtype = sys.argv[1:]
-rate, channels, number = int(rate), int(channels), {"int16": 2, "int32": 10}[dtype]
-samples, _ = soundfile.read(path, dtype="float32")
-samples = soxr.resample(samples, 16_000, rate)
-signs = np.array([1, -1])[:channels]  # nothing is left of the mean of two channels
-frames = (0.9 * np.iinfo(dtype).max * samples[:, None] * signs).astype(dtype)
-silence = np.zeros((rate // 10, channels), dtype)
-alsa, pcm = CDLL("libasound.so.2"), c_void_p()
-assert alsa.snd_pcm_open(byref(pcm), device.encode(), 0, 0) == 0
-assert alsa.snd_pcm_set_params(pcm, number, 3, channels, rate, 0, 500_000) == 0
-def play(frames):
-    for start in range(0, len(frames), len(silence)):
-        piece = np.ascontiguousarray(frames[start : start + len(silence)])
-        done = alsa.snd_pcm_writei(pcm, piece.ctypes.data_as(c_void_p), len(piece))
-        assert done == len(piece) or alsa.snd_pcm_recover(pcm, done, 1) == 0
-asked = threading.Event()
-threading.Thread(target=lambda: sys.stdin.readline() and asked.set(), daemon=True).start()
-play(silence)
-print("plays", flush=True)
-while not asked.is_set():
-    play(silence)
-play(frames)
-while True:
-    play(silence)
-"""
 
 STALLING = """\
 import sys, time
@@ -70,8 +41,6 @@ print(time.monotonic() - began, heard, microphone.dropped, microphone.overruns)
 microphone.close()
 """
 
-ENV = os.environ | {"PULSE_SERVER": "unix:/nowhere", "PYTHONPATH": str(ROOT)}
-
 
 @pytest.fixture
 def card() -> SoundCard:
@@ -85,25 +54,6 @@ def sentence(tmp_path: Path) -> Path:
     samples, rate = soundfile.read(demo_clip(), dtype="int16", frames=72_000)
     soundfile.write(tmp_path / "sentence.wav", samples, rate)
     return tmp_path / "sentence.wav"
-
-
-@contextmanager
-def player(recording: Path, *form: str) -> Iterator[subprocess.Popen[str]]:
-    """Play silence to the card, and after a line the recording."""
-    assert CARD is not None
-    device = f"hw:{CARD.card},1"
-    with subprocess.Popen(
-        [sys.executable, "-c", PLAYING, str(recording), device, *form],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "plays\n"
-            yield process
-        finally:
-            process.kill()
 
 
 @contextmanager
@@ -139,6 +89,22 @@ def test_speech_is_found_whatever_the_card_offers(
         hearing.end()
     assert "source.lost" not in {event["type"] for event in hearing.events}
     assert hearing.events[-2]["dropped_s"] == 0
+
+
+def test_what_was_read_stays_as_it_was(card: SoundCard, sentence: Path) -> None:
+    with player(sentence, "16000", "1", "int16") as playing:
+        pcm = AlsaPcm(card.path, rate=16_000, seconds=5.0)
+        assert playing.stdin is not None
+        print(file=playing.stdin, flush=True)
+        time.sleep(2.0)
+        first = pcm.read()
+        as_it_was = first.copy()
+        time.sleep(1.0)
+        second = pcm.read()
+        pcm.close()
+    assert first.any()
+    assert second.any()
+    assert np.array_equal(first, as_it_was)
 
 
 def test_the_first_card_is_the_default_one_and_no_library_is_loaded_for_it(card: SoundCard) -> None:

@@ -72,7 +72,7 @@ class AlsaPcm:
         """
         size = self._node.readinto(self._buffer.data) or 0
         frames = self._buffer[:size].reshape(-1, self.channels, self._width)
-        first = np.ascontiguousarray(frames[:, 0, self._top - 2 : self._top])
+        first = frames[:, 0, self._top - 2 : self._top].copy()
         return first.view("<i2").ravel().astype(np.int16, copy=False)
 
     def forward(self, frames: int) -> int:

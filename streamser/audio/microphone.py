@@ -6,9 +6,7 @@ import contextlib
 import dataclasses
 from typing import Any
 
-from streamser.audio.alsapcm import UnfitError
 from streamser.audio.capture import Capture
-from streamser.audio.cardstream import CardStream
 from streamser.audio.devices import Device, choose, fitting
 from streamser.audio.serverlink import NoServerError, server_devices
 from streamser.audio.soundcards import chosen, sound_cards
@@ -71,6 +69,9 @@ class Microphone:
         elif fitting(served := server_devices(), self._wanted):
             return ServerStream(choose(served, self._wanted), max_lag=self._max_lag)
         if (card := chosen(sound_cards(), self._wanted)) is not None:
+            from streamser.audio.alsapcm import UnfitError
+            from streamser.audio.cardstream import CardStream
+
             with contextlib.suppress(UnfitError):
                 return CardStream(card, max_lag=self._max_lag)
         from streamser.audio.devicestream import DeviceStream
