@@ -1,5 +1,5 @@
 # make run: live dashboard from the default microphone; make test: all tests. Both set up first.
-.PHONY: help run test lint wheel aarch64 clean
+.PHONY: help run test lint wheel card aarch64 clean
 
 PYTHON_BIN = .venv/bin/python
 
@@ -8,6 +8,7 @@ help:
 	@echo "make test   all tests; ARGS=... goes to pytest"
 	@echo "make lint   ruff and mypy"
 	@echo "make wheel  the wheel, into dist/"
+	@echo "make card   a sound card without a sound server, in a virtual machine (fetches a kernel)"
 	@echo "make aarch64  the clip analysed on an emulated Pi, and compared (fetches Debian for arm64)"
 	@echo "make clean  remove .venv and everything built"
 	@echo "PYTHON=...  chooses Python 3.11, 3.12 or 3.13 for .venv"
@@ -29,6 +30,9 @@ lint:
 wheel:
 	@scripts/setup test
 	@$(PYTHON_BIN) -m build --wheel
+
+card:
+	@scripts/try-card
 
 aarch64:
 	@scripts/setup run

@@ -1,6 +1,6 @@
 """`streamser listen` on a sound card without a sound server: from the kernel and over PortAudio.
 
-    scripts/try-card .venv/bin/python -m benchmarks.card [--seconds 15] [--form 48000 2 int16]
+    scripts/try-card .venv/bin/python -m benchmarks.card [--seconds 15] [--form 48000 2 S16_LE]
 
 Both ways take turns on the card that `modprobe snd-aloop index=1 pcm_substreams=1` brings, in the
 virtual machine of `scripts/try-card` or on a machine of yours. An emulated processor is slow, and
@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=15.0, help="of silence and of speech")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument(
-        "--form", nargs=3, default=("48000", "2", "int16"), metavar=("RATE", "CHANNELS", "TYPE")
+        "--form", nargs=3, default=("48000", "2", "S16_LE"), metavar=("RATE", "CHANNELS", "FORMAT")
     )
     arguments = parser.parse_args()
     if CARD is None:

@@ -23,17 +23,20 @@ ENV = os.environ | {"PULSE_SERVER": "unix:/nowhere", "PYTHONPATH": str(ROOT)}
 
 PLAYING = """\
 import sys, threading
-from ctypes import CDLL, byref, c_char_p, c_void_p
+from ctypes import CDLL, byref, c_void_p
 import numpy as np, soundfile, soxr
-path, device, rate, channels, dtype = sys.argv[1:]
-rate, channels, number = int(rate), int(channels), {"int16": 2, "int32": 10}[dtype]
+path, device, rate, channels, form = sys.argv[1:]
+rate, channels = int(rate), int(channels)
+bits, width = {"S16_LE": (16, 2), "S24_3LE": (24, 3), "S24_LE": (24, 4), "S32_LE": (32, 4)}[form]
 samples, _ = soundfile.read(path, dtype="float32")
 samples = soxr.resample(samples, 16_000, rate)
 signs = np.array([1, -1])[:channels]  # nothing is left of the mean of two channels
-frames = (0.9 * np.iinfo(dtype).max * samples[:, None] * signs).astype(dtype)
-silence = np.zeros((rate // 10, channels), dtype)
+wide = (0.9 * 2 ** (bits - 1) * samples[:, None] * signs).astype("<i8")
+frames = wide.view(np.uint8).reshape(-1, channels, 8)[:, :, :width]
+silence = np.zeros((rate // 10, channels, width), np.uint8)
 alsa, pcm = CDLL("libasound.so.2"), c_void_p()
 assert alsa.snd_pcm_open(byref(pcm), device.encode(), 0, 0) == 0
+number = alsa.snd_pcm_format_value(form.encode())
 assert alsa.snd_pcm_set_params(pcm, number, 3, channels, rate, 0, 500_000) == 0
 def play(frames):
     for start in range(0, len(frames), len(silence)):

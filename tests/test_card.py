@@ -51,7 +51,7 @@ def card() -> SoundCard:
 @pytest.fixture
 def sentence(tmp_path: Path) -> Path:
     """One synthesised utterance, 4.5 s."""
-    samples, rate = soundfile.read(demo_clip(), dtype="int16", frames=72_000)
+    samples, rate = soundfile.read(demo_clip(), dtype="S16_LE", frames=72_000)
     soundfile.write(tmp_path / "sentence.wav", samples, rate)
     return tmp_path / "sentence.wav"
 
@@ -68,7 +68,12 @@ def listening(spec: str) -> Iterator[Listening]:
 
 @pytest.mark.parametrize(
     "form",
-    [("16000", "1", "int16"), ("48000", "2", "int32"), ("44100", "2", "int16")],
+    [
+        ("16000", "1", "S16_LE"),
+        ("48000", "2", "S32_LE"),
+        ("44100", "2", "S24_3LE"),
+        ("48000", "1", "S24_LE"),
+    ],
     ids="-".join,
 )
 def test_speech_is_found_whatever_the_card_offers(
@@ -92,7 +97,7 @@ def test_speech_is_found_whatever_the_card_offers(
 
 
 def test_what_was_read_stays_as_it_was(card: SoundCard, sentence: Path) -> None:
-    with player(sentence, "16000", "1", "int16") as playing:
+    with player(sentence, "16000", "1", "S16_LE") as playing:
         pcm = AlsaPcm(card.path, rate=16_000, seconds=5.0)
         assert playing.stdin is not None
         print(file=playing.stdin, flush=True)
@@ -167,7 +172,7 @@ def test_a_card_that_is_unplugged_is_a_lost_source_until_it_is_back(
         hearing.until("health")
         (DRIVER / "bind").write_text("snd_aloop.0")
         hearing.until("source.restored")
-        with player(sentence, "16000", "1", "int16") as playing:
+        with player(sentence, "16000", "1", "S16_LE") as playing:
             assert playing.stdin is not None
             print(file=playing.stdin, flush=True)
             hearing.until("utterance")

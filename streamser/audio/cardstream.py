@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from streamser.audio.alsapcm import AlsaPcm, UnfitError
+from streamser.audio.alsapcm import AlsaPcm
 from streamser.audio.capture import BLOCK_SECONDS, GONE
 from streamser.audio.resample import Resampler
 from streamser.audio.soundcards import SoundCard
