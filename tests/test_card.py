@@ -51,7 +51,7 @@ def card() -> SoundCard:
 @pytest.fixture
 def sentence(tmp_path: Path) -> Path:
     """One synthesised utterance, 4.5 s."""
-    samples, rate = soundfile.read(demo_clip(), dtype="S16_LE", frames=72_000)
+    samples, rate = soundfile.read(demo_clip(), dtype="int16", frames=72_000)
     soundfile.write(tmp_path / "sentence.wav", samples, rate)
     return tmp_path / "sentence.wav"
 
