@@ -6,10 +6,13 @@ import functools
 import signal
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import events_schema
 import pytest
+import soundfile
 
+from streamser.clip import demo_clip
 from streamser.events import E, Session, as_dict
 
 
@@ -33,3 +36,11 @@ def every_event_fits_the_schema() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "stamp", checked)
         yield
+
+
+@pytest.fixture
+def sentence(tmp_path: Path) -> Path:
+    """One synthesised utterance, 4.5 s."""
+    samples, rate = soundfile.read(demo_clip(), dtype="int16", frames=72_000)
+    soundfile.write(tmp_path / "sentence.wav", samples, rate)
+    return tmp_path / "sentence.wav"

@@ -14,6 +14,7 @@ from typing import Any
 
 import events_schema
 import numpy as np
+import pytest
 
 from streamser.analysis.analyzer import Analyzer
 from streamser.audio.recording import read_recording
@@ -22,6 +23,19 @@ from streamser.events import Utterance
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60.0
 """Seconds after which something that has to come counts as hung."""
+
+STALLING = """\
+import sys, time
+from streamser.audio.microphone import Microphone
+microphone = Microphone(sys.argv[1] or None, max_lag=0.5)
+microphone.open()
+began = time.monotonic()
+heard = len(microphone.read(5.0))
+time.sleep(2.0)
+heard += len(microphone.read(5.0))
+print(time.monotonic() - began, heard, microphone.dropped, microphone.overruns)
+microphone.close()
+"""
 
 
 class Listening:
@@ -79,3 +93,20 @@ def utterances_of(recording: Path) -> list[Utterance]:
         events += analyzer.push(block)
     events += analyzer.finish()
     return [event for event in events if isinstance(event, Utterance)]
+
+
+def assert_the_oldest_is_lost(env: dict[str, str], device: str) -> None:
+    """Let a reader stall for two seconds where half of one may wait."""
+    done = subprocess.run(
+        [sys.executable, "-c", STALLING, device],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    elapsed, heard, dropped, overruns = map(float, done.stdout.split())
+    assert heard < 16_000
+    assert overruns == 1
+    assert (heard + dropped) / 16_000 == pytest.approx(elapsed, abs=0.25)
