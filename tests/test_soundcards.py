@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,15 +31,17 @@ PI_DEVICES = """\
 03-00: fe203000.i2s-ac10x-codec0 ac10x-codec.1-003b-0 :  : capture 1
 """
 
-USB = SoundCard(2, 0, "USB PnP Sound Device: Audio (hw:2,0)")
-ARRAY = SoundCard(3, 0, "seeed-4mic-voicecard: - (hw:3,0)")
+USB = SoundCard(2, 0, "USB PnP Sound Device: Audio (hw:2,0)", "/nowhere/pcmC2D0c")
+ARRAY = SoundCard(3, 0, "seeed-4mic-voicecard: - (hw:3,0)", "/nowhere/pcmC3D0c")
 
 
-@pytest.fixture
-def proc(tmp_path: Path) -> Path:
-    (tmp_path / "cards").write_text(PI_CARDS)
-    (tmp_path / "pcm").write_text(PI_DEVICES)
-    return tmp_path
+def found(folder: Path, cards: str = PI_CARDS, devices: str = PI_DEVICES) -> list[SoundCard]:
+    (folder / "cards").write_text(cards)
+    (folder / "pcm").write_text(devices)
+    for node in ("pcmC0D0p", "pcmC1D0p", "pcmC2D0c", "pcmC2D0p", "pcmC3D0c"):
+        (folder / node).touch()
+    cards_there = sound_cards(folder, folder)
+    return [replace(card, path=f"/nowhere/{Path(card.path).name}") for card in cards_there]
 
 
 @pytest.fixture(autouse=True)
@@ -48,23 +51,25 @@ def no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-def test_what_records_is_found_under_the_name_that_portaudio_has_for_it(proc: Path) -> None:
-    assert sound_cards(proc) == [USB, ARRAY]
-    assert USB.path == "/dev/snd/pcmC2D0c"
+def test_what_records_is_found_under_the_name_that_portaudio_has_for_it(tmp_path: Path) -> None:
+    assert found(tmp_path) == [USB, ARRAY]
 
 
-def test_no_sound_in_the_kernel_is_no_card(tmp_path: Path) -> None:
-    assert sound_cards(tmp_path / "asound") == []
+def test_no_sound_in_the_kernel_is_no_card_and_one_without_a_node_is_none_here(
+    tmp_path: Path,
+) -> None:
+    assert sound_cards(tmp_path / "asound", tmp_path) == []
+    assert found(tmp_path)
+    (tmp_path / "pcmC2D0c").unlink()
+    assert [card.card for card in sound_cards(tmp_path, tmp_path)] == [3]
 
 
 @given(st.text(), st.text())
 def test_whatever_the_kernel_tells_is_survived(
     tmp_path_factory: pytest.TempPathFactory, cards: str, devices: str
 ) -> None:
-    proc = tmp_path_factory.mktemp("proc")
-    (proc / "cards").write_text(PI_CARDS + cards)
-    (proc / "pcm").write_text(PI_DEVICES + devices)
-    assert sound_cards(proc)[:2] == [USB, ARRAY]
+    folder = tmp_path_factory.mktemp("proc")
+    assert found(folder, PI_CARDS + cards, PI_DEVICES + devices)[:2] == [USB, ARRAY]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_the_default_is_the_first_where_alsas_own_cannot_record() -> None:
 def test_what_alsa_may_share_or_is_configured_for_is_left_to_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    first = SoundCard(0, 0, "HDA Intel PCH: ALC257 Analog (hw:0,0)")
+    first = SoundCard(0, 0, "HDA Intel PCH: ALC257 Analog (hw:0,0)", "/nowhere/pcmC0D0c")
     assert chosen([first, USB], None) is None
     (tmp_path / ".asoundrc").touch()
     assert chosen([USB], None) is None
@@ -101,4 +106,4 @@ def test_what_alsa_may_share_or_is_configured_for_is_left_to_it(
 
 def test_a_card_that_is_gone_is_told_in_a_line() -> None:
     with pytest.raises(SourceError, match=r"USB PnP.*cannot be opened: no such file"):
-        CardStream(SoundCard(99, 0, USB.name), max_lag=2.0)
+        CardStream(USB, max_lag=2.0)

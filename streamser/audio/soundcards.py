@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PROC = Path("/proc/asound")
-"""Where the kernel tells of them."""
+PROC, NODES = Path("/proc/asound"), Path("/dev/snd")
+"""Where the kernel tells of them, and where they are opened: a container may lack these."""
 
 _FILES = ("/etc/asound.conf", "~/.asoundrc", "~/.config/alsa/asoundrc")
 _VARIABLES = ("ALSA_CONFIG_PATH", "ALSA_CARD", "ALSA_PCM_CARD")
@@ -22,16 +22,14 @@ class SoundCard:
     card: int
     device: int
     name: str
-    """As PortAudio calls it: `USB PnP Sound Device: USB Audio (hw:1,0)`."""
+    """As PortAudio calls it: `USB PnP Sound Device: Audio (hw:1,0)`."""
 
-    @property
-    def path(self) -> str:
-        """The device node."""
-        return f"/dev/snd/pcmC{self.card}D{self.device}c"
+    path: str
+    """Of the device node."""
 
 
-def sound_cards(proc: Path = PROC) -> list[SoundCard]:
-    """Return what can record, in the order of the kernel."""
+def sound_cards(proc: Path = PROC, nodes: Path = NODES) -> list[SoundCard]:
+    """Return what can record and is there, in the order of the kernel."""
     try:
         cards = (proc / "cards").read_text(errors="replace")
         devices = (proc / "pcm").read_text(errors="replace")
@@ -46,14 +44,17 @@ def sound_cards(proc: Path = PROC) -> list[SoundCard]:
     for line in devices.splitlines():
         numbers, _, rest = line.partition(": ")
         _, *fields = rest.split(" : ")
-        card, _, device = numbers.partition("-")
-        if not (card.isdecimal() and device.isdecimal() and len(fields) > 1):
+        first, _, second = numbers.partition("-")
+        if not (first.isdecimal() and second.isdecimal() and len(fields) > 1):
             continue
-        name, *abilities = fields
-        if any(ability.startswith("capture") for ability in abilities):
-            of = names.get(int(card), "")
-            named = f"{of}: {_besides(of, name)} (hw:{int(card)},{int(device)})"
-            found.append(SoundCard(int(card), int(device), named))
+        card, device = int(first), int(second)
+        node = nodes / f"pcmC{card}D{device}c"
+        if any(ability.startswith("capture") for ability in fields[1:]) and os.access(
+            node, os.F_OK
+        ):
+            of = names.get(card, "")
+            name = f"{of}: {_besides(of, fields[0])} (hw:{card},{device})"
+            found.append(SoundCard(card, device, name, str(node)))
     return found
 
 
