@@ -33,6 +33,9 @@ TOKEN = "correct-horse-battery"
 SECOND = bytes(32_000)
 """A second of silence."""
 
+UTTERANCES = 6
+"""That are found in the bundled clip."""
+
 
 @functools.cache
 def speech() -> bytes:

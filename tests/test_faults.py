@@ -10,7 +10,6 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -311,16 +310,15 @@ def test_a_frozen_client_costs_only_itself(tmp_path: Path) -> None:
         assert frozen.stdout is not None and frozen.stdout.readline() == b"1\n"
         frozen.send_signal(signal.SIGSTOP)
         quick = SocketClient(serving.socket_path)
-        reading = threading.Thread(target=quick.rest)
-        reading.start()
         try:
             while not metric(port, 'output_lost_total{output="socket"}'):
-                serving.hear(speech()[16_000:112_000])
+                serving.hear(speech()[16_000:112_000] + SECOND)
+                quick.until("utterance")
         finally:
             frozen.kill()
             frozen.wait()
         serving.signal(signal.SIGTERM)
-        reading.join(PATIENCE)
+        quick.rest()
         assert quick.events[-1]["type"] == "session.ended"
         seqs = [event["seq"] for event in quick.events[1:]]
         assert seqs == list(range(seqs[0], seqs[-1] + 1))

@@ -10,12 +10,11 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pulse
 import pytest
-from serving import PATIENCE, ROOT, SECOND, Serving, SocketClient, speech, until
+from serving import PATIENCE, ROOT, SECOND, UTTERANCES, Serving, SocketClient, speech, until
 
 from streamser.clip import demo_clip
 
@@ -134,13 +133,12 @@ def test_who_does_not_read_loses_the_oldest_and_who_talks_is_cut_off(tmp_path: P
         deaf = SocketClient(serving.socket_path)
         deaf.socket.shutdown(socket.SHUT_WR)
 
-        reading = threading.Thread(target=quick.rest)
-        reading.start()
         for _ in range(15):
-            serving.hear(speech())
+            serving.hear(speech() + SECOND)
+            for _ in range(UTTERANCES):
+                quick.until("utterance")
         serving.signal(signal.SIGTERM)
-        reading.join(PATIENCE)
-        lazy.rest(), deaf.rest()
+        quick.rest(), lazy.rest(), deaf.rest()
         seqs = [event["seq"] for event in quick.events]
         assert seqs == list(range(len(seqs)))
         told = [event["seq"] for event in lazy.events]
