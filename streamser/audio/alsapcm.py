@@ -26,7 +26,7 @@ _INTERLEAVED = 3
 _CHANNELS, _RATE, _PERIOD_TIME, _BUFFER_TIME, _BUFFER_SIZE = 2, 3, 4, 8, 9  # of the intervals
 
 _MASKS, _INTERVALS, _LEFT = struct.Struct("I32s32s32s160x"), struct.Struct("III"), 9
-_HARDWARE = struct.Struct(f"@{4 + 3 * 32 + 160}s{(12 + _LEFT) * 12}s6IL64x")
+_HARDWARE = struct.Struct(f"@{_MASKS.size}s{(12 + _LEFT) * _INTERVALS.size}s6IL64x")
 _SOFTWARE = struct.Struct("@i2I7L2I56x")
 _FRAMES = struct.Struct("@L")
 
@@ -49,7 +49,8 @@ class UnfitError(Exception):
 class AlsaPcm:
     """A capture that has begun, at the card's lowest rate from `rate` on, with its fewest channels.
 
-    What nobody reads is overwritten, the oldest first; who reads too late has to `forward`.
+    `rate` in hertz and `channels` are what the card gives. What nobody reads is overwritten, the
+    oldest first; who reads too late has to `forward`.
     """
 
     def __init__(self, path: str, *, rate: int, seconds: float) -> None:

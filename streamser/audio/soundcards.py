@@ -49,9 +49,8 @@ def sound_cards(proc: Path = PROC, nodes: Path = NODES) -> list[SoundCard]:
             continue
         card, device = int(first), int(second)
         node = nodes / f"pcmC{card}D{device}c"
-        if any(ability.startswith("capture") for ability in fields[1:]) and os.access(
-            node, os.F_OK
-        ):
+        records = any(ability.startswith("capture") for ability in fields[1:])
+        if records and os.access(node, os.F_OK):
             of = names.get(card, "")
             name = f"{of}: {_besides(of, fields[0])} (hw:{card},{device})"
             found.append(SoundCard(card, device, name, str(node)))
