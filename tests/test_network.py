@@ -20,6 +20,7 @@ from ai_edge_litert.interpreter import Interpreter
 from streamser.analysis.encoder import Encoder
 from streamser.analysis.head import Head
 from streamser.analysis.hops import HOP
+from streamser.analysis.mfcc import dct_matrix
 from streamser.analysis.normaliser import Normaliser
 from streamser.analysis.pooling import RunningPool
 from streamser.model.bundle import HOPS_AT_ONCE, load
@@ -37,10 +38,13 @@ Floats = NDArray[np.float32]
 HOPS = 23
 
 
-@pytest.fixture(scope="module", params=["streamser-research", "streamser-quick"])
+@pytest.fixture(scope="module", params=[(320, (2, 1, 2)), (160, (1, 2, 2))])
 def recipe(request: pytest.FixtureRequest) -> Recipe:
-    """Recipes with frames of 20 and of 10 ms, and with one and two steps a hop."""
-    return load_recipe(request.param)
+    """Frames of 20 and of 10 ms, one and two steps a hop."""
+    hop, strides = request.param
+    shipped = load_recipe("streamser-research")
+    network = replace(shipped.network, strides=strides)
+    return replace(shipped, mfcc=replace(shipped.mfcc, hop=hop), network=network)
 
 
 @pytest.fixture(scope="module")
@@ -243,19 +247,39 @@ def test_a_convolution_moves_as_far_in_every_direction() -> None:
     assert given.max() > 50 * given.min()
 
 
-@pytest.mark.parametrize("strides", [(1, 8), (3, 1)])
-def test_a_hop_is_a_whole_number_of_steps(strides: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("strides", "why"),
+    [
+        ((1, 8, 1), "has to divide the frames of a hop, 4"),
+        ((3, 1, 1), "has to divide the frames of a hop, 4"),
+        ((2, 2), "one for each of network.bands"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused(strides: tuple[int, ...], why: str) -> None:
     recipe = load_recipe("streamser-research")
     wrong = replace(recipe, network=replace(recipe.network, strides=strides))
-    with pytest.raises(RecipeError, match="has to divide the frames of a hop, 4"):
+    with pytest.raises(RecipeError, match=why):
         Network(wrong)
+
+
+def test_the_network_hears_the_bands_that_the_coefficients_were_made_of() -> None:
+    recipe = load_recipe("streamser-research")
+    n = recipe.mfcc.n_mfcc
+    rng = np.random.default_rng(2)
+    bands, scale = rng.normal(0, 20, (5, recipe.mfcc.n_mels)), rng.uniform(1, 30, n)
+    coefficients = bands @ dct_matrix(n, recipe.mfcc.n_mels).T / scale
+    model = Network(recipe, scale=scale.tolist()).step_model()
+    mel = keras.Model(model.inputs[0], model.get_layer("mel").output)
+    found = mel.predict(coefficients[None, None, :4], verbose=0)[0, 0]
+    np.testing.assert_allclose(10 * found, bands[:4], atol=1e-3)
 
 
 def test_the_multiply_adds_of_a_hop_are_those_of_its_kernels() -> None:
     recipe = load_recipe("streamser-research")
-    s, steps, after_stride = recipe.network, 4, 1
-    stem = s.stem * (3 * s.n_mfcc + len(s.stem_dilations) * s.kernel * s.stem)
-    body = s.body * (8 * s.stem + len(s.body_dilations) * s.kernel * s.body + 1)
+    s, first, second, third = recipe.network, *recipe.network.bands
+    to_bands = 4 * 64 * 64
+    over_bands = 2 * (31 * 9 * first + 15 * 9 * first * second) + 7 * 9 * second * third
+    body = s.body * (2 * 7 * third + len(s.body_dilations) * 3 * s.body + 1)
     network = Network(recipe)
-    assert multiply_adds(network.step_model()) == steps * stem + after_stride * body
+    assert multiply_adds(network.step_model()) == to_bands + over_bands + body
     assert multiply_adds(network.head_model()) == 2 * s.body * s.hidden + 8 * s.hidden

@@ -90,7 +90,12 @@ def fit(
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
     front = Front(recipe, statistics)
     batches = TrainingBatches(train, recipe, front, seed=seed)
-    trainer = Trainer(recipe, hints=train.hints[0].shape[1], steps_per_pass=len(batches))
+    trainer = Trainer(
+        recipe,
+        scale=statistics.scale,
+        hints=train.hints[0].shape[1],
+        steps_per_pass=len(batches),
+    )
     done = trainer.restore(folder / "checkpoints")
     second = round(1.0 / HOP_SECONDS)
     dev_batches = list(whole_clips(dev, front, beginnings=[second]))
@@ -122,14 +127,14 @@ def load_fitted(recipe: Recipe, folder: Path) -> Fitted:
     """Read what `fit` left, in float32."""
     keras.mixed_precision.set_global_policy("float32")
     statistics = json.loads((folder / "normaliser.json").read_text())
-    network = Network(recipe)
-    model = network.clip_model()
-    model.load_weights(folder / WEIGHTS)
     settings = NormaliserStatistics(
         mean=tuple(statistics["mean"]),
         scale=tuple(statistics["scale"]),
         prior_seconds=statistics["prior_seconds"],
     )
+    network = Network(recipe, scale=settings.scale)
+    model = network.clip_model()
+    model.load_weights(folder / WEIGHTS)
     return Fitted(network, model, settings)
 
 

@@ -30,23 +30,23 @@ class RecipeError(Exception):
 class NetworkSettings:
     """The shape of the network."""
 
-    n_mfcc: int = 64
-    stem: int = 96
-    """Channels after the first convolution."""
+    bands: tuple[int, ...] = (8, 32, 64)
+    """Channels of the convolutions over time and mel bands, one after another."""
 
-    stem_dilations: tuple[int, ...] = (1, 2)
-    body: int = 128
-    """Channels from the second stride on."""
+    strides: tuple[int, ...] = (2, 1, 2)
+    """Of each, in time: frames to a step of the body together."""
 
-    strides: tuple[int, int] = (2, 2)
-    """Frames to a step of the stem, steps of the stem to a step of the body."""
+    join: int = 2
+    """Steps over which the body's first convolution joins what all bands hold."""
 
-    body_dilations: tuple[int, ...] = (1, 2, 4, 8)
+    body: int = 192
+    """Channels over time alone, from there on."""
+
+    body_dilations: tuple[int, ...] = (1, 1, 2, 4)
     kernel: int = 3
     hidden: int = 128
     block_dropout: float = 0.1
     head_dropout: float = 0.3
-    l2: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

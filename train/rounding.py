@@ -36,7 +36,7 @@ def round_convolutions(fitted: Fitted, calibration: Sequence[Floats]) -> None:
     for clip in calibration:
         inputs = heard.predict_on_batch(clip.reshape(1, -1, clip.shape[-1]))
         for convolution, steps, gram in zip(convolutions, inputs, grams, strict=True):
-            rows = _patches(convolution, steps[0, 0].astype(np.float64))
+            rows = _patches(convolution, steps[0].astype(np.float64))
             gram += rows.T @ rows
     for convolution, gram in zip(convolutions, grams, strict=True):
         kernel = convolution.kernel.numpy()
@@ -66,9 +66,11 @@ def round_weights(weights: Floats, gram: Doubles) -> Floats:
     return left.astype(np.float32)
 
 
-def _patches(convolution: keras.layers.Conv2D, steps: Doubles) -> Doubles:
-    """What each output over (steps, channels) is made of, (outputs, taps * channels)."""
-    (_, taps), (_, stride) = convolution.kernel_size, convolution.strides
-    starts = np.arange(taps) * convolution.dilation_rate[1]
-    outputs = (len(steps) - starts[-1] - 1) // stride + 1
-    return np.concatenate([steps[at:][::stride][:outputs] for at in starts], axis=1)
+def _patches(convolution: keras.layers.Conv2D, heard: Doubles) -> Doubles:
+    """What each output over (steps, bands, channels) is made of, (outputs, taps * channels)."""
+    (taps, width), dilation = convolution.kernel_size, convolution.dilation_rate[0]
+    reach = (taps - 1) * dilation + 1
+    windows = np.lib.stride_tricks.sliding_window_view(heard, (reach, width), axis=(0, 1))
+    stride, band_stride = convolution.strides
+    taken = windows[::stride, ::band_stride, :, ::dilation]
+    return np.moveaxis(taken, 2, -1).reshape(-1, taps * width * heard.shape[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -21,8 +21,13 @@ Floats = NDArray[np.float32]
 class Trainer:
     """A network, its slowly moving average, and their checkpoints."""
 
-    def __init__(self, recipe: Recipe, *, hints: int, steps_per_pass: int) -> None:
-        """`hints` is how many numbers of a teacher's the network guesses at each hop besides."""
+    def __init__(
+        self, recipe: Recipe, *, scale: Sequence[float], hints: int, steps_per_pass: int
+    ) -> None:
+        """`scale` is the normaliser's, (n_mfcc,).
+
+        `hints` is how many numbers of a teacher's the network guesses at each hop besides.
+        """
         settings = recipe.fit
         warmup = int(settings.warmup * steps_per_pass)
         rate = keras.optimizers.schedules.CosineDecay(
@@ -33,10 +38,10 @@ class Trainer:
             warmup_steps=warmup,
         )
         self._ema = settings.ema
-        network = Network(recipe)
+        network = Network(recipe, scale=scale)
         self.model = network.clip_model()
         self._taught = network.clip_model(hints=hints) if hints else self.model
-        self.averaged = Network(recipe).clip_model()
+        self.averaged = Network(recipe, scale=scale).clip_model()
         self.averaged.set_weights(self.model.get_weights())
         agreement = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=settings.label_smoothing
