@@ -23,8 +23,9 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -34,8 +35,12 @@ from streamser.clip import demo_clip
 from tests.pulse import PulseServer, missing
 
 HERE = Path(__file__).parent.parent
+LISTEN = (sys.executable, "-m", "streamser", "listen")
 SETTLE = 2.0
 """Seconds after the start that count for nothing."""
+
+ANSWER_MS = 240
+"""Of speech that is heard at once while one speaks: one answer's."""
 
 Figures = dict[str, float]
 
@@ -62,7 +67,8 @@ def main() -> int:
             room = Room(server, Path(folder) / "speech.wav", arguments.seconds)
             for _ in range(arguments.repeats):
                 for checkout in checkouts:
-                    found[checkout].append(room.listen(checkout) | room.show(checkout))
+                    figures = room.listen(checkout) | room.talk(checkout) | room.show(checkout)
+                    found[checkout].append(figures)
         finally:
             server.kill()
     medians = [_medians(found[checkout]) for checkout in checkouts]
@@ -85,11 +91,7 @@ class Room:
     def listen(self, checkout: Path) -> Figures:
         """Measure one session of `streamser listen`."""
         begun = time.perf_counter()
-        command = [sys.executable, "-m", "streamser", "listen"]
-        process = subprocess.Popen(
-            command, env=self._server.env, cwd=checkout, stdout=subprocess.PIPE, text=True
-        )
-        with process:
+        with self._start(checkout) as process:
             assert process.stdout is not None
             process.stdout.readline()
             start = time.perf_counter() - begun
@@ -101,7 +103,7 @@ class Room:
             pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
             process.terminate()
             reader.join()
-        health = [event for event in map(json.loads, lines) if event["type"] == "health"][-1]
+        health = _last_health(lines)
         return {
             "start to first event, ms": 1000 * start,
             "listen: silence, % of a core": silence.share,
@@ -113,6 +115,16 @@ class Room:
             "delivered to events, ms p99": health["latency_ms"]["p99"],
             "overruns": health["overruns"],
         }
+
+    def talk(self, checkout: Path) -> Figures:
+        """Measure what an answer takes in a session that hears nothing but speech."""
+        with self._play() as playing:
+            time.sleep(0.5)  # the server gives of the playing itself from then on
+            with self._start(checkout) as process:
+                playing.wait()
+                process.terminate()
+                health = _last_health(process.stdout or ())
+        return {"work for 100 ms of speech, ms p50": health["latency_ms"]["p50"] * 100 / ANSWER_MS}
 
     def show(self, checkout: Path) -> Figures:
         """Measure one session of the dashboard, on a terminal of 80 by 24."""
@@ -143,12 +155,19 @@ class Room:
             "dashboard: pictures a second, speech": pictures,
         }
 
+    def _start(self, checkout: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            LISTEN, env=self._server.env, cwd=checkout, stdout=subprocess.PIPE, text=True
+        )
+
+    def _play(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["paplay", str(self._wav)], env=self._server.env)
+
     def _silence(self, pid: int) -> Usage:
         return Usage(pid, lambda: time.sleep(self._seconds))
 
     def _speech(self, pid: int) -> Usage:
-        play = ["paplay", str(self._wav)]
-        return Usage(pid, lambda: subprocess.run(play, env=self._server.env, check=True))
+        return Usage(pid, lambda: self._play().wait())
 
 
 class Usage:
@@ -177,6 +196,11 @@ def _taken(pid: int) -> tuple[float, int]:
         status = (thread / "status").read_text()
         wakes += int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
     return seconds, wakes
+
+
+def _last_health(lines: Iterable[str]) -> dict[str, Any]:
+    health: dict[str, Any] = [e for e in map(json.loads, lines) if e["type"] == "health"][-1]
+    return health
 
 
 def _watch(terminal: int, drawn: list[int]) -> None:
