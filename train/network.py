@@ -200,7 +200,7 @@ class Network:
         self.encoder = Encoder(settings, recipe.mfcc, scale)
         self._hidden = layers.Dense(settings.hidden, activation="relu", name="hidden")
         self._dropout = layers.Dropout(settings.head_dropout, name="head_dropout")
-        self._logits = layers.Dense(len(recipe.labels), name="logits", dtype="float32")
+        self._logits = layers.Dense(len(recipe.labels), name="logits")
 
     @property
     def pooled_dim(self) -> int:
@@ -222,7 +222,6 @@ class Network:
         if hints:
             last = embedding[:, 0, self.steps_per_hop - 1 :: self.steps_per_hop]
             guess = layers.Dense(hints, name="hints")(last)
-            guess = layers.Activation("linear", dtype="float32")(guess)
             return keras.Model([features, mask], [logits, guess], name="hinted")
         return keras.Model([features, mask], logits, name="clip")
 
@@ -256,7 +255,7 @@ class Pool(layers.Layer):
         self._steps_per_hop = steps_per_hop
 
     def call(self, inputs):  # type: ignore[no-untyped-def]
-        embedding, weight, mask = (ops.cast(x, "float32") for x in inputs)
+        embedding, weight, mask = inputs
         mask = ops.repeat(mask, self._steps_per_hop, axis=-1)
         weight = (weight[:, None, :, 0] + WEIGHT_FLOOR) * mask
         weight = weight / ops.sum(weight, axis=-1, keepdims=True)

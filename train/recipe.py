@@ -135,7 +135,6 @@ class FitSettings:
     prior_seconds: float = 1.0
     half_life: float = 30.0
     synthetic_sounds: int = 660
-    bfloat16: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
