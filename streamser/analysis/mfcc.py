@@ -17,16 +17,20 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """Working memory for some frames; matrix products take a block of them, whatever came along."""
+    """Working memory for some frames.
+
+    Matrix products take a block of them at a time, whatever came along, so that numbers stay.
+    """
 
     frames: Floats
     window: Floats
     windowed: Floats
     spectrum: Transform
     power: Floats
+    """(blocks, frames of a block, bins)."""
+
     bands: Floats
-    blocks: tuple[tuple[slice, Floats, Floats], ...]
-    """Of each block its frames, their power and their bands."""
+    """(blocks, frames of a block, n_mels)."""
 
 
 class Mfcc:
@@ -98,19 +102,16 @@ class Mfcc:
         windowed, power, bands = memory.windowed, memory.power, memory.bands
         windowed[:] = memory.frames
         np.multiply(windowed, memory.window, out=windowed)
-        np.abs(memory.spectrum(windowed), out=power)
+        np.abs(memory.spectrum(windowed).reshape(power.shape), out=power)
         np.multiply(power, power, out=power)
-        for _, block_power, block_bands in memory.blocks:
-            block_power.dot(self._mel, block_bands)
+        np.matmul(power, self._mel, out=bands)
         np.maximum(bands, self._floor, out=bands)
         np.log(bands, out=bands)
         consumed = count * self._features.hop
         self._samples[: self._filled - consumed] = self._samples[consumed : self._filled]
         self._filled -= consumed
-        mfcc = np.empty((len(bands), self._features.n_mfcc), np.float32)
-        for frames, _, block_bands in memory.blocks:
-            block_bands.dot(self._dct, mfcc[frames])
-        return mfcc[:count]
+        mfcc: Floats = np.matmul(bands, self._dct)
+        return mfcc.reshape(-1, self._features.n_mfcc)[:count]
 
     def _allocated(self, most: int, window: Floats) -> list[_Memory]:
         """Return the memory for one block of frames, for two and so on: of the largest, a part.
@@ -123,22 +124,19 @@ class Mfcc:
         windows = np.tile(window, (most, 1))
         windowed = np.empty_like(windows)
         bins = n_fft // 2 + 1
-        power = windowed.ravel()[: most * bins].reshape(most, bins)  # when the frames have gone
-        bands = np.empty((most, self._features.n_mels), dtype=np.float32)
-        starts = range(0, most, self.block)
-        blocks = tuple(slice(start, start + self.block) for start in starts)
-        parts = tuple((block, power[block], bands[block]) for block in blocks)
+        blocked = (most // self.block, self.block)
+        power = windowed.ravel()[: most * bins].reshape(*blocked, bins)  # when the frames have gone
+        bands = np.empty((*blocked, self._features.n_mels), dtype=np.float32)
         return [
             _Memory(
                 frames=frames[:rows],
                 window=windows[:rows],
                 windowed=windowed[:rows],
                 spectrum=fourier(rows, n_fft),
-                power=power[:rows],
-                bands=bands[:rows],
-                blocks=parts[: rows // self.block],
+                power=power[:blocks],
+                bands=bands[:blocks],
             )
-            for rows in (block.stop for block in blocks)
+            for blocks, rows in enumerate(range(self.block, most + 1, self.block), start=1)
         ]
 
     def _empty(self) -> Floats:
