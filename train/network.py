@@ -1,10 +1,8 @@
 """The streaming network in Keras: one set of layers, read as a whole clip or hop by hop.
 
-Causal convolutions over time and mel bands, whose weights all bands share, so that what is heard of
-one voice is heard of a higher one too; then residual ones over time, with what the bands hold as
-channels (2D to 1D as in BC-ResNet, Kim et al., Interspeech 2021; causal as TC-ResNet, Choi et al.,
-Interspeech 2019). Gated statistics pooling (after Okabe et al., Interspeech 2018, with a sigmoid
-instead of a softmax so that running sums stay bounded), and a small dense head.
+A front over MFCC frames, causal residual convolutions over time, gated statistics pooling (after
+Okabe et al., Interspeech 2018, with a sigmoid instead of a softmax so that running sums stay
+bounded), and a small dense head.
 """
 
 from __future__ import annotations
@@ -15,12 +13,17 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
+from numpy.typing import NDArray
 
 from streamser.analysis.hops import HOP
 from streamser.analysis.mfcc import dct_matrix
 from streamser.analysis.pooling import VARIANCE_FLOOR, WEIGHT_FLOOR
 from streamser.model.manifest import Features
+from train.causal_conv import CausalConv
 from train.recipe import NetworkSettings, Recipe, RecipeError
+
+Run = Callable[[CausalConv, KerasTensor], KerasTensor]
+"""How a convolution is read: over a whole clip, or over a hop with its state."""
 
 BAND_STRIDE = 2
 """Every convolution over bands halves them."""
@@ -29,69 +32,78 @@ DECIBELS = 0.1
 """Of a band's level, for the first convolution: bels."""
 
 
-class CausalConv:
-    """A convolution over (batch, steps, bands, channels) that keeps past steps as explicit state.
+class CoefficientFront:
+    """Coefficients as channels from the first layer on (TC-ResNet, Choi et al., Interspeech 2019).
 
-    Batch norm and ReLU follow. Bands are not padded.
+    It ends in the body's channels, as does a BandFront.
+    """
 
-    The state holds the input steps that the next outputs still need; the newest output always
-    covers the newest input (right-aligned strides, as in kws_streaming, Rybakov et al., 2020).
+    def __init__(self, settings: NetworkSettings, features: Features) -> None:
+        """Raises RecipeError where there are not two strides."""
+        s = settings
+        if len(s.strides) != 2:
+            raise RecipeError("network.strides: two, for stem and body")
+        (first, second), self._dropout = s.strides, s.block_dropout
+        self._stem = CausalConv("stem", s.stem, (2 * first + 1, 1), stride=(first, 1))
+        self._blocks = [
+            CausalConv(f"stem_{i}", s.stem, (s.kernel, 1), dilation=d)
+            for i, d in enumerate(s.stem_dilations)
+        ]
+        self._down = CausalConv("down", s.body, (2 * second, 1), stride=(second, 1))
+        self.convolutions = [self._stem, *self._blocks, self._down]
+        self.given = [(1, n) for n in (features.n_mfcc, *[s.stem] * len(s.stem_dilations), s.stem)]
+        """Bands and channels that each of them is given."""
+
+    def __call__(self, x: KerasTensor, run: Run) -> KerasTensor:
+        """From (batch, 1, frames, n_mfcc) to (batch, steps, 1, body)."""
+        x = run(self._stem, layers.Permute((2, 1, 3), name="unfold")(x))
+        return run(self._down, residual(self._blocks, x, run, dropout=self._dropout))
+
+
+class BandFront:
+    """Convolutions over time and mel bands, whose weights all bands share.
+
+    What is learnt of a formant in one band holds for the band beside it, where another voice has it
+    (2D to 1D, as in BC-ResNet, Kim et al., Interspeech 2021).
     """
 
     def __init__(
-        self,
-        name: str,
-        filters: int,
-        kernel: tuple[int, int],
-        *,
-        stride: tuple[int, int] = (1, 1),
-        dilation: int = 1,
+        self, settings: NetworkSettings, features: Features, scale: Sequence[float] | None
     ) -> None:
-        """`kernel` and `stride` are in steps and bands, `dilation` in steps."""
-        self.name = name
-        self.state_steps = (kernel[0] - 1) * dilation - (stride[0] - 1)
-        self._conv = layers.Conv2D(
-            filters,
-            kernel,
-            strides=stride,
-            dilation_rate=(dilation, 1),
+        """`scale` is what the (n_mfcc,) coefficients were divided by; None is by nothing.
+
+        Raises RecipeError where there is not a stride for each convolution.
+        """
+        s, kernel = settings, settings.kernel
+        if len(s.strides) != len(s.bands):
+            raise RecipeError("network.strides: one for each of network.bands")
+        self._mel = layers.Conv2D(
+            features.n_mels,
+            1,
             use_bias=False,
-            name=name,
+            trainable=False,
+            kernel_initializer=keras.initializers.Constant(_to_bands(features, scale)),
+            name="mel",
         )
-        self._step = Shifted(self._conv, name=f"{name}_shifted") if dilation > 1 else self._conv
-        self._norm = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")
-        self._relu = layers.ReLU(name=f"{name}_relu")
+        counts = [features.n_mels]
+        for _ in s.bands:
+            counts.append((counts[-1] - kernel) // BAND_STRIDE + 1)
+        self.convolutions = [
+            *(
+                CausalConv(f"bands_{i}", filters, (kernel, kernel), stride=(stride, BAND_STRIDE))
+                for i, (filters, stride) in enumerate(zip(s.bands, s.strides, strict=True))
+            ),
+            CausalConv("join", s.body, (s.join, counts[-1])),
+        ]
+        self.given = list(zip(counts, (1, *s.bands), strict=True))
+        """Bands and channels that each of them is given."""
 
-    def whole(self, x: KerasTensor) -> KerasTensor:
-        padded = layers.ZeroPadding2D(((self.state_steps, 0), (0, 0)), name=f"{self.name}_past")(x)
-        return self._relu(self._norm(self._conv(padded)))
-
-    def step(self, x: KerasTensor, state: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        joined = layers.Concatenate(axis=1, name=f"{self.name}_join")([state, x])
-        return self._relu(self._norm(self._step(joined))), joined[:, -self.state_steps :]
-
-
-class Shifted(layers.Layer):
-    """A dilated convolution as a pointwise one over shifted copies of its input.
-
-    The same numbers, but converted as it is the convolution would take a detour through
-    space-to-batch, which costs time and fixes the number of steps.
-    """
-
-    def __init__(self, conv: layers.Conv2D, *, name: str) -> None:
-        super().__init__(name=name)
-        self._conv = conv
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        if not self._conv.built:
-            self._conv.build(input_shape)
-
-    def call(self, x: KerasTensor) -> KerasTensor:
-        taps, dilation = self._conv.kernel_size[0], self._conv.dilation_rate[0]
-        reach = (taps - 1) * dilation
-        shifted = [x[:, i * dilation : (i * dilation - reach) or None] for i in range(taps)]
-        kernel = ops.reshape(self._conv.kernel, (1, 1, -1, self._conv.filters))
-        return ops.conv(ops.concatenate(shifted, axis=-1), kernel)
+    def __call__(self, x: KerasTensor, run: Run) -> KerasTensor:
+        """From (batch, 1, frames, n_mfcc) to (batch, steps, 1, body)."""
+        x = layers.Permute((2, 3, 1), name="unfold")(self._mel(x))
+        for conv in self.convolutions:
+            x = run(conv, x)
+        return x
 
 
 class Encoder:
@@ -101,39 +113,28 @@ class Encoder:
         self, settings: NetworkSettings, features: Features, scale: Sequence[float] | None
     ) -> None:
         """`scale` is what the (n_mfcc,) coefficients were divided by; None is by nothing."""
-        s, kernel = settings, settings.kernel
-        self._settings, self._bands_in = settings, features.n_mels
-        self._mel = layers.Conv2D(
-            features.n_mels,
-            1,
-            use_bias=False,
-            trainable=False,
-            kernel_initializer=keras.initializers.Constant(_to_bands(features, scale)),
-            name="mel",
+        self._front = (
+            BandFront(settings, features, scale)
+            if settings.bands
+            else CoefficientFront(settings, features)
         )
-        self._band_convs = [
-            CausalConv(f"bands_{i}", filters, (kernel, kernel), stride=(stride, BAND_STRIDE))
-            for i, (filters, stride) in enumerate(zip(s.bands, s.strides, strict=True))
+        self._body = [
+            CausalConv(f"body_{i}", settings.body, (settings.kernel, 1), dilation=d)
+            for i, d in enumerate(settings.body_dilations)
         ]
-        self._join = CausalConv("join", s.body, (s.join, self._band_counts()[-1]))
-        self._body_blocks = [
-            CausalConv(f"body_{i}", s.body, (kernel, 1), dilation=d)
-            for i, d in enumerate(s.body_dilations)
-        ]
+        self._given = [*self._front.given, *[(1, settings.body)] * len(self._body)]
+        self._dropout = settings.block_dropout
         self._weight = layers.Conv2D(1, 1, activation="sigmoid", name="weight")
 
     @property
     def convolutions(self) -> list[CausalConv]:
         """All convolutions with a state, in the order of the states."""
-        return [*self._band_convs, self._join, *self._body_blocks]
+        return [*self._front.convolutions, *self._body]
 
     def state_shapes(self) -> list[tuple[int, int, int]]:
         """Shape of each state without the batch, (steps, bands, channels), in order."""
-        blocks = len(self._body_blocks)
-        bands = [*self._band_counts(), *[1] * blocks]
-        channels = [1, *self._settings.bands, *[self._settings.body] * blocks]
-        convolutions = zip(self.convolutions, bands, channels, strict=True)
-        return [(conv.state_steps, width, n) for conv, width, n in convolutions]
+        convolutions = zip(self.convolutions, self._given, strict=True)
+        return [(conv.state_steps, *given) for conv, given in convolutions]
 
     def whole(self, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         """From (batch, 1, frames, n_mfcc) to (batch, 1, steps, body) and (batch, 1, steps, 1)."""
@@ -153,31 +154,25 @@ class Encoder:
         embedding, weight = self._run(x, run)
         return embedding, weight, after
 
-    def _run(
-        self, x: KerasTensor, run: Callable[[CausalConv, KerasTensor], KerasTensor]
-    ) -> tuple[KerasTensor, KerasTensor]:
-        x = layers.Permute((2, 3, 1), name="unfold")(self._mel(x))
-        for conv in (*self._band_convs, self._join):
-            x = run(conv, x)
-        for conv in self._body_blocks:
-            dropout = layers.SpatialDropout2D(self._settings.block_dropout)
-            x = layers.Add()([x, dropout(run(conv, x))])
+    def _run(self, x: KerasTensor, run: Run) -> tuple[KerasTensor, KerasTensor]:
+        x = residual(self._body, self._front(x, run), run, dropout=self._dropout)
         x = layers.Permute((2, 1, 3), name="fold")(x)
         return x, self._weight(x)
 
-    def _band_counts(self) -> list[int]:
-        """Bands that each convolution over them is given, and what the last one leaves."""
-        counts = [self._bands_in]
-        for _ in self._settings.bands:
-            counts.append((counts[-1] - self._settings.kernel) // BAND_STRIDE + 1)
-        return counts
+
+def residual(
+    blocks: Sequence[CausalConv], x: KerasTensor, run: Run, *, dropout: float
+) -> KerasTensor:
+    """Add to (batch, steps, bands, channels) what each block makes of it."""
+    for conv in blocks:
+        x = layers.Add()([x, layers.SpatialDropout2D(dropout)(run(conv, x))])
+    return x
 
 
-def _to_bands(features: Features, scale: Sequence[float] | None) -> list[list[float]]:
+def _to_bands(features: Features, scale: Sequence[float] | None) -> NDArray[np.float64]:
     """From (n_mfcc,) normalised coefficients to the (n_mels,) bels that they were made of."""
     scales = np.ones(features.n_mfcc) if scale is None else np.array(scale)
-    bands = DECIBELS * scales[:, None] * dct_matrix(features.n_mfcc, features.n_mels)
-    return bands[None, None]
+    return DECIBELS * scales[:, None] * dct_matrix(features.n_mfcc, features.n_mels)
 
 
 class Network:
@@ -189,8 +184,6 @@ class Network:
         self.frames_per_hop = HOP // recipe.mfcc.hop
         self._n_mfcc = recipe.mfcc.n_mfcc
         stride = math.prod(settings.strides)
-        if len(settings.strides) != len(settings.bands):
-            raise RecipeError("network.strides: one for each of network.bands")
         if self.frames_per_hop % stride:
             raise RecipeError(
                 "network.strides: their product has to divide the frames of a hop,"
@@ -200,7 +193,7 @@ class Network:
         self.encoder = Encoder(settings, recipe.mfcc, scale)
         self._hidden = layers.Dense(settings.hidden, activation="relu", name="hidden")
         self._dropout = layers.Dropout(settings.head_dropout, name="head_dropout")
-        self._logits = layers.Dense(len(recipe.labels), name="logits")
+        self._logits = layers.Dense(len(recipe.labels), name="logits", dtype="float32")
 
     @property
     def pooled_dim(self) -> int:
@@ -222,6 +215,7 @@ class Network:
         if hints:
             last = embedding[:, 0, self.steps_per_hop - 1 :: self.steps_per_hop]
             guess = layers.Dense(hints, name="hints")(last)
+            guess = layers.Activation("linear", dtype="float32")(guess)
             return keras.Model([features, mask], [logits, guess], name="hinted")
         return keras.Model([features, mask], logits, name="clip")
 
@@ -255,7 +249,7 @@ class Pool(layers.Layer):
         self._steps_per_hop = steps_per_hop
 
     def call(self, inputs):  # type: ignore[no-untyped-def]
-        embedding, weight, mask = inputs
+        embedding, weight, mask = (ops.cast(x, "float32") for x in inputs)
         mask = ops.repeat(mask, self._steps_per_hop, axis=-1)
         weight = (weight[:, None, :, 0] + WEIGHT_FLOOR) * mask
         weight = weight / ops.sum(weight, axis=-1, keepdims=True)
