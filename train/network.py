@@ -28,8 +28,8 @@ Run = Callable[[CausalConv, KerasTensor], KerasTensor]
 BAND_STRIDE = 2
 """Every convolution over bands halves them."""
 
-DECIBELS = 0.1
-"""Of a band's level, for the first convolution: bels."""
+BELS = 0.1
+"""In a decibel; the first convolution hears bels."""
 
 
 class CoefficientFront:
@@ -172,7 +172,7 @@ def residual(
 def _to_bands(features: Features, scale: Sequence[float] | None) -> NDArray[np.float64]:
     """From (n_mfcc,) normalised coefficients to the (n_mels,) bels that they were made of."""
     scales = np.ones(features.n_mfcc) if scale is None else np.array(scale)
-    return DECIBELS * scales[:, None] * dct_matrix(features.n_mfcc, features.n_mels)
+    return BELS * scales[:, None] * dct_matrix(features.n_mfcc, features.n_mels)
 
 
 class Network:
