@@ -23,7 +23,7 @@ import tempfile
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,8 @@ class Room:
     """A microphone that hears silence, then speech without a pause."""
 
     def __init__(self, server: PulseServer, wav: Path, seconds: float) -> None:
-        self._server, self._wav, self._seconds = server, wav, seconds
+        self._server, self._seconds = server, seconds
+        self._play = ("paplay", str(wav))
         speech = np.concatenate(list(read_recording(demo_clip())))[8_000 : 8_000 + 2 * 16_000]
         soundfile.write(wav, np.tile(speech, int(seconds / 2)), 16_000)
 
@@ -95,9 +96,7 @@ class Room:
             assert process.stdout is not None
             process.stdout.readline()
             start = time.perf_counter() - begun
-            lines: list[str] = []
-            reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
-            reader.start()
+            lines, reader = _gathered(process)
             time.sleep(SETTLE)
             silence, speech = self._silence(process.pid), self._speech(process.pid)
             pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
@@ -118,13 +117,16 @@ class Room:
 
     def talk(self, checkout: Path) -> Figures:
         """Measure what an answer takes in a session that hears nothing but speech."""
-        with self._play() as playing:
-            time.sleep(0.5)  # the server gives of the playing itself from then on
+        with subprocess.Popen(self._play, env=self._server.env) as playing:
+            time.sleep(0.5)  # by then it sounds
             with self._start(checkout) as process:
-                playing.wait()
+                lines, reader = _gathered(process)
+                if playing.wait():
+                    raise subprocess.CalledProcessError(playing.returncode, self._play)
                 process.terminate()
-                health = _last_health(process.stdout or ())
-        return {"work for 100 ms of speech, ms p50": health["latency_ms"]["p50"] * 100 / ANSWER_MS}
+                reader.join()
+        p50 = _last_health(lines)["latency_ms"]["p50"]
+        return {"work for 100 ms of speech, ms p50": p50 * 100 / ANSWER_MS}
 
     def show(self, checkout: Path) -> Figures:
         """Measure one session of the dashboard, on a terminal of 80 by 24."""
@@ -160,14 +162,11 @@ class Room:
             LISTEN, env=self._server.env, cwd=checkout, stdout=subprocess.PIPE, text=True
         )
 
-    def _play(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(["paplay", str(self._wav)], env=self._server.env)
-
     def _silence(self, pid: int) -> Usage:
         return Usage(pid, lambda: time.sleep(self._seconds))
 
     def _speech(self, pid: int) -> Usage:
-        return Usage(pid, lambda: self._play().wait())
+        return Usage(pid, lambda: subprocess.run(self._play, env=self._server.env, check=True))
 
 
 class Usage:
@@ -198,7 +197,15 @@ def _taken(pid: int) -> tuple[float, int]:
     return seconds, wakes
 
 
-def _last_health(lines: Iterable[str]) -> dict[str, Any]:
+def _gathered(process: subprocess.Popen[str]) -> tuple[list[str], threading.Thread]:
+    """The lines that come from then on, and who reads them until the end."""
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()))
+    reader.start()
+    return lines, reader
+
+
+def _last_health(lines: list[str]) -> dict[str, Any]:
     health: dict[str, Any] = [e for e in map(json.loads, lines) if e["type"] == "health"][-1]
     return health
 

@@ -252,8 +252,8 @@ def _fields(value: Any) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    # json.JSONEncoder tells of each float the shortest number that reads back as the same, which
-    # takes longer than all the rest of an event.
+    # An event has fifteen numbers, and six decimals of each are half the work of rounding it and
+    # of json.JSONEncoder's shortest form that reads back as the same.
     if isinstance(value, float):
         return _decimal(value)
     if isinstance(value, str):

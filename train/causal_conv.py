@@ -20,12 +20,19 @@ class CausalConv:
         filters: int,
         kernel: tuple[int, int],
         *,
+        given: tuple[int, int],
         stride: tuple[int, int] = (1, 1),
         dilation: int = 1,
     ) -> None:
-        """`kernel` and `stride` are in steps and bands, `dilation` in steps."""
+        """`kernel` and `stride` are in steps and bands, `dilation` in steps.
+
+        `given` is how many bands and channels it is given.
+        """
         self.name = name
-        self.state_steps = (kernel[0] - 1) * dilation - (stride[0] - 1)
+        self._past = (kernel[0] - 1) * dilation - (stride[0] - 1)
+        self.state_shape = (self._past, *given)
+        """Steps, bands, channels."""
+
         self._conv = layers.Conv2D(
             filters,
             kernel,
@@ -39,12 +46,12 @@ class CausalConv:
         self._relu = layers.ReLU(name=f"{name}_relu")
 
     def whole(self, x: KerasTensor) -> KerasTensor:
-        padded = layers.ZeroPadding2D(((self.state_steps, 0), (0, 0)), name=f"{self.name}_past")(x)
+        padded = layers.ZeroPadding2D(((self._past, 0), (0, 0)), name=f"{self.name}_past")(x)
         return self._relu(self._norm(self._conv(padded)))
 
     def step(self, x: KerasTensor, state: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         joined = layers.Concatenate(axis=1, name=f"{self.name}_join")([state, x])
-        return self._relu(self._norm(self._step(joined))), joined[:, -self.state_steps :]
+        return self._relu(self._norm(self._step(joined))), joined[:, -self._past :]
 
 
 class Shifted(layers.Layer):

@@ -44,15 +44,17 @@ class CoefficientFront:
         if len(s.strides) != 2:
             raise RecipeError("network.strides: two, for stem and body")
         (first, second), self._dropout = s.strides, s.block_dropout
-        self._stem = CausalConv("stem", s.stem, (2 * first + 1, 1), stride=(first, 1))
+        self._stem = CausalConv(
+            "stem", s.stem, (2 * first + 1, 1), given=(1, features.n_mfcc), stride=(first, 1)
+        )
         self._blocks = [
-            CausalConv(f"stem_{i}", s.stem, (s.kernel, 1), dilation=d)
+            CausalConv(f"stem_{i}", s.stem, (s.kernel, 1), given=(1, s.stem), dilation=d)
             for i, d in enumerate(s.stem_dilations)
         ]
-        self._down = CausalConv("down", s.body, (2 * second, 1), stride=(second, 1))
+        self._down = CausalConv(
+            "down", s.body, (2 * second, 1), given=(1, s.stem), stride=(second, 1)
+        )
         self.convolutions = [self._stem, *self._blocks, self._down]
-        self.given = [(1, n) for n in (features.n_mfcc, *[s.stem] * len(s.stem_dilations), s.stem)]
-        """Bands and channels that each of them is given."""
 
     def __call__(self, x: KerasTensor, run: Run) -> KerasTensor:
         """From (batch, 1, frames, n_mfcc) to (batch, steps, 1, body)."""
@@ -85,18 +87,20 @@ class BandFront:
             kernel_initializer=keras.initializers.Constant(_to_bands(features, scale)),
             name="mel",
         )
-        counts = [features.n_mels]
-        for _ in s.bands:
-            counts.append((counts[-1] - kernel) // BAND_STRIDE + 1)
-        self.convolutions = [
-            *(
-                CausalConv(f"bands_{i}", filters, (kernel, kernel), stride=(stride, BAND_STRIDE))
-                for i, (filters, stride) in enumerate(zip(s.bands, s.strides, strict=True))
-            ),
-            CausalConv("join", s.body, (s.join, counts[-1])),
-        ]
-        self.given = list(zip(counts, (1, *s.bands), strict=True))
-        """Bands and channels that each of them is given."""
+        self.convolutions: list[CausalConv] = []
+        bands, channels = features.n_mels, 1
+        for i, (filters, stride) in enumerate(zip(s.bands, s.strides, strict=True)):
+            conv = CausalConv(
+                f"bands_{i}",
+                filters,
+                (kernel, kernel),
+                given=(bands, channels),
+                stride=(stride, BAND_STRIDE),
+            )
+            self.convolutions.append(conv)
+            bands, channels = (bands - kernel) // BAND_STRIDE + 1, filters
+        join = CausalConv("join", s.body, (s.join, bands), given=(bands, channels))
+        self.convolutions.append(join)
 
     def __call__(self, x: KerasTensor, run: Run) -> KerasTensor:
         """From (batch, 1, frames, n_mfcc) to (batch, steps, 1, body)."""
@@ -119,10 +123,15 @@ class Encoder:
             else CoefficientFront(settings, features)
         )
         self._body = [
-            CausalConv(f"body_{i}", settings.body, (settings.kernel, 1), dilation=d)
+            CausalConv(
+                f"body_{i}",
+                settings.body,
+                (settings.kernel, 1),
+                given=(1, settings.body),
+                dilation=d,
+            )
             for i, d in enumerate(settings.body_dilations)
         ]
-        self._given = [*self._front.given, *[(1, settings.body)] * len(self._body)]
         self._dropout = settings.block_dropout
         self._weight = layers.Conv2D(1, 1, activation="sigmoid", name="weight")
 
@@ -133,8 +142,7 @@ class Encoder:
 
     def state_shapes(self) -> list[tuple[int, int, int]]:
         """Shape of each state without the batch, (steps, bands, channels), in order."""
-        convolutions = zip(self.convolutions, self._given, strict=True)
-        return [(conv.state_steps, *given) for conv, given in convolutions]
+        return [conv.state_shape for conv in self.convolutions]
 
     def whole(self, x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         """From (batch, 1, frames, n_mfcc) to (batch, 1, steps, body) and (batch, 1, steps, 1)."""
