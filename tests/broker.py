@@ -53,9 +53,10 @@ class Broker:
         self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it at once, if it runs."""
+        """End it, if it runs."""
         if self._process is not None:
-            self._process.kill()
+            self._process.terminate()
+            self._process.send_signal(signal.SIGCONT)
             self._process.wait()
             self._process = None
 
@@ -67,9 +68,11 @@ class Broker:
 class Subscriber:
     """Hears everything that a broker has."""
 
-    def __init__(self, port: int, **login: str) -> None:
+    def __init__(self, port: int, *, session: str = "", **login: str) -> None:
+        """`session`: its name with a broker that keeps for it what it misses."""
         self.messages: queue.Queue[tuple[str, str, bool]] = queue.Queue()
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        version = paho.CallbackAPIVersion.VERSION2
+        self.client = paho.Client(version, client_id=session, clean_session=not session)
         if login:
             self.client.username_pw_set(**login)
         self.client.on_message = self._hear
@@ -92,11 +95,6 @@ class Subscriber:
             value = json.loads(payload) if payload[:1] == "{" else payload
             if all(value[key] == wanted for key, wanted in fields.items()):
                 return value
-
-    def rest(self, topic: str) -> list[Any]:
-        """Return the JSON of all messages on a topic that came by now."""
-        heard = [self.messages.get() for _ in range(self.messages.qsize())]
-        return [json.loads(payload) for found, payload, _ in heard if found == topic]
 
     def close(self) -> None:
         """Hear no more."""

@@ -255,9 +255,10 @@ def test_killed_while_it_writes_it_goes_on_behind_whole_lines(tmp_path: Path) ->
 
 @pytest.mark.skipif(MOSQUITTO is None, reason="needs apt-get install mosquitto")
 def test_a_broker_that_is_down_costs_no_more_than_is_counted(tmp_path: Path) -> None:
-    port, broker = free_port(), Broker(tmp_path, "allow_anonymous true")
+    keeps = ["allow_anonymous true", "persistence true", f"persistence_location {tmp_path}/"]
+    port, broker = free_port(), Broker(tmp_path, *keeps)
     broker.start()
-    home = Subscriber(broker.port)
+    home = Subscriber(broker.port, session="home")
     config = f"[metrics]\nport = {port}\n[mqtt]\nport = {broker.port}\nid = 'e'\nevents = true\n"
     with Serving(tmp_path, config) as serving:
         try:
@@ -267,13 +268,10 @@ def test_a_broker_that_is_down_costs_no_more_than_is_counted(tmp_path: Path) -> 
             while heard[-1]["type"] != "utterance":
                 heard.append(home.until("streamser/e/events"))
             broker.stop()
-            home.close()
-            heard += home.rest("streamser/e/events")
             serving.log.until("the broker went away")
             serving.hear(speech() + SECOND)
             until(lambda: metric(port, 'output_lost_total{output="mqtt"}') > 10)
             broker.start()
-            home = Subscriber(broker.port)
             serving.log.until("connected")
             lost = metric(port, 'output_lost_total{output="mqtt"}')
             serving.hear(speech() + SECOND)
