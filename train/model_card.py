@@ -60,6 +60,7 @@ def write_card(bundle: Bundle, experiment: Experiment, figures: dict[str, Any]) 
         threshold=f"{manifest.verdict.threshold:g}",
         unknown_above=f"{manifest.verdict.unknown_above:g}",
         protocol=experiment.split.name,
+        refit=" --refit" if experiment.split.name.endswith("/refit") else "",
         split_hash=experiment.split.hash[:12],
         seed=experiment.seed,
         clips=", ".join(f"{len(c)} {side}" for side, c in experiment.split.sides.items()),
