@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamser.audio.cardstream import CardStream
@@ -65,6 +65,7 @@ def test_no_sound_in_the_kernel_is_no_card_and_one_without_a_node_is_none_here(
 
 
 @given(st.text(), st.text())
+@example("2", "")
 def test_whatever_the_kernel_tells_is_survived(
     tmp_path_factory: pytest.TempPathFactory, cards: str, devices: str
 ) -> None:

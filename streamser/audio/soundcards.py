@@ -35,11 +35,12 @@ def sound_cards(proc: Path = PROC, nodes: Path = NODES) -> list[SoundCard]:
         devices = (proc / "pcm").read_text(errors="replace")
     except OSError:
         return []
-    names = {}
+    names: dict[int, str] = {}
     for line in cards.splitlines():
         number, _, rest = line.strip().partition(" [")
         if number.isdecimal():
-            names[int(number)] = " ".join(rest.partition("]: ")[2].partition(" - ")[2].split())
+            name = " ".join(rest.partition("]: ")[2].partition(" - ")[2].split())
+            names.setdefault(int(number), name)
     found = []
     for line in devices.splitlines():
         numbers, _, rest = line.partition(": ")
