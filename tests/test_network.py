@@ -38,22 +38,13 @@ Floats = NDArray[np.float32]
 HOPS = 23
 
 
-def shipped() -> Recipe:
-    return load_recipe("streamser-research")
+RECIPES = ("streamser-research", "streamser-quick", "streamser-bands")
 
 
-def finer() -> Recipe:
-    """Frames of 10 ms, four steps a hop, fewer bands; a body of other dilations."""
-    recipe = shipped()
-    mfcc = replace(recipe.mfcc, hop=160, n_mels=40, n_mfcc=40)
-    network = replace(recipe.network, strides=(2, 1), bands=(8, 16), body_dilations=(1, 3, 8))
-    return replace(recipe, mfcc=mfcc, network=network)
-
-
-@pytest.fixture(scope="module", params=[shipped, finer])
+@pytest.fixture(scope="module", params=RECIPES)
 def recipe(request: pytest.FixtureRequest) -> Recipe:
-    made: Recipe = request.param()
-    return made
+    """Frames of 20 and of 10 ms, one and two steps a hop; coefficients or bands first."""
+    return load_recipe(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -257,22 +248,23 @@ def test_a_convolution_moves_as_far_in_every_direction() -> None:
 
 
 @pytest.mark.parametrize(
-    ("strides", "why"),
+    ("name", "strides", "why"),
     [
-        ((2, 2, 2), "has to divide the frames of a hop, 4"),
-        ((3, 1, 1), "has to divide the frames of a hop, 4"),
-        ((2, 2), "one for each of network.bands"),
+        ("streamser-research", (1, 8), "has to divide the frames of a hop, 4"),
+        ("streamser-research", (3, 1), "has to divide the frames of a hop, 4"),
+        ("streamser-research", (1, 2, 2), "two, for stem and body"),
+        ("streamser-bands", (2, 2), "one for each of network.bands"),
     ],
 )
-def test_a_shape_that_cannot_be_is_refused(strides: tuple[int, ...], why: str) -> None:
-    recipe = shipped()
+def test_a_shape_that_cannot_be_is_refused(name: str, strides: tuple[int, ...], why: str) -> None:
+    recipe = load_recipe(name)
     wrong = replace(recipe, network=replace(recipe.network, strides=strides))
     with pytest.raises(RecipeError, match=why):
         Network(wrong)
 
 
 def test_the_network_hears_the_bands_that_the_coefficients_were_made_of() -> None:
-    recipe = shipped()
+    recipe = load_recipe("streamser-bands")
     n = recipe.mfcc.n_mfcc
     rng = np.random.default_rng(2)
     bands, scale = rng.normal(0, 20, (5, recipe.mfcc.n_mels)), rng.uniform(1, 30, n)
@@ -284,10 +276,20 @@ def test_the_network_hears_the_bands_that_the_coefficients_were_made_of() -> Non
 
 
 def test_the_multiply_adds_of_a_hop_are_those_of_its_kernels() -> None:
-    recipe = shipped()
-    network, s = Network(recipe), recipe.network
-    first, second, third = s.bands
+    network = load_recipe("streamser-research").network
+    stem = network.stem * (3 * 64 + len(network.stem_dilations) * 3 * network.stem)
+    body = network.body * (8 * network.stem + len(network.body_dilations) * 3 * network.body + 1)
+    assert of_a_hop("streamser-research") == 4 * stem + body
+
+    network = load_recipe("streamser-bands").network
+    first, second, third = network.bands
     over_bands = 2 * (31 * 9 * first + 15 * 9 * first * second) + 7 * 9 * second * third
-    body = s.body * (2 * 7 * third + len(s.body_dilations) * 3 * s.body + 1)
-    assert multiply_adds(network.step_model()) == 4 * 64 * 64 + over_bands + body
+    body = network.body * (2 * 7 * third + len(network.body_dilations) * 3 * network.body + 1)
+    assert of_a_hop("streamser-bands") == 4 * 64 * 64 + over_bands + body
+
+
+def of_a_hop(name: str) -> int:
+    recipe = load_recipe(name)
+    network, s = Network(recipe), recipe.network
     assert multiply_adds(network.head_model()) == 2 * s.body * s.hidden + 8 * s.hidden
+    return multiply_adds(network.step_model())

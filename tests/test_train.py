@@ -82,9 +82,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def experiment(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     recipe = dataclasses.replace(
         load_recipe("streamser-research"),
-        network=NetworkSettings(
-            bands=(4, 8), strides=(2, 2), body=16, hidden=16, body_dilations=(1, 2)
-        ),
+        network=NetworkSettings(stem=16, body=16, hidden=16, body_dilations=(1, 2)),
         fit=FitSettings(passes=2, warmup=0.5, draws=96, batch=16, synthetic_sounds=22),
     )
     return prepare(recipe, root=corpus, runs=tmp_path_factory.mktemp("runs"))

@@ -84,6 +84,8 @@ def fit(
     if recipe.fit.taught:
         teach(train, recipe, cache=cache, folder=folder, seed=seed)
     keras.utils.set_random_seed(seed)
+    if recipe.fit.bfloat16:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     statistics = normaliser_statistics(train, recipe)
     (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
     front = Front(recipe, statistics)
@@ -122,7 +124,8 @@ def history(folder: Path, key: str) -> list[float]:
 
 
 def load_fitted(recipe: Recipe, folder: Path) -> Fitted:
-    """Read what `fit` left."""
+    """Read what `fit` left, in float32."""
+    keras.mixed_precision.set_global_policy("float32")
     statistics = json.loads((folder / "normaliser.json").read_text())
     settings = NormaliserStatistics(
         mean=tuple(statistics["mean"]),

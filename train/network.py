@@ -1,6 +1,6 @@
 """The streaming network in Keras: one set of layers, read as a whole clip or hop by hop.
 
-A front over mel bands, causal residual convolutions over time, gated statistics pooling (after
+A front over MFCC frames, causal residual convolutions over time, gated statistics pooling (after
 Okabe et al., Interspeech 2018, with a sigmoid instead of a softmax so that running sums stay
 bounded), and a small dense head.
 """
@@ -30,6 +30,36 @@ BAND_STRIDE = 2
 
 BELS = 0.1
 """In a decibel; the first convolution hears bels."""
+
+
+class CoefficientFront:
+    """Coefficients as channels from the first layer on (TC-ResNet, Choi et al., Interspeech 2019).
+
+    It ends in the body's channels, as does a BandFront.
+    """
+
+    def __init__(self, settings: NetworkSettings, features: Features) -> None:
+        """Raises RecipeError where there are not two strides."""
+        s = settings
+        if len(s.strides) != 2:
+            raise RecipeError("network.strides: two, for stem and body")
+        (first, second), self._dropout = s.strides, s.block_dropout
+        self._stem = CausalConv(
+            "stem", s.stem, (2 * first + 1, 1), given=(1, features.n_mfcc), stride=(first, 1)
+        )
+        self._blocks = [
+            CausalConv(f"stem_{i}", s.stem, (s.kernel, 1), given=(1, s.stem), dilation=d)
+            for i, d in enumerate(s.stem_dilations)
+        ]
+        self._down = CausalConv(
+            "down", s.body, (2 * second, 1), given=(1, s.stem), stride=(second, 1)
+        )
+        self.convolutions = [self._stem, *self._blocks, self._down]
+
+    def __call__(self, x: KerasTensor, run: Run) -> KerasTensor:
+        """From (batch, 1, frames, n_mfcc) to (batch, steps, 1, body)."""
+        x = run(self._stem, layers.Permute((2, 1, 3), name="unfold")(x))
+        return run(self._down, residual(self._blocks, x, run, dropout=self._dropout))
 
 
 class BandFront:
@@ -87,7 +117,11 @@ class Encoder:
         self, settings: NetworkSettings, features: Features, scale: Sequence[float] | None
     ) -> None:
         """`scale` is what the (n_mfcc,) coefficients were divided by; None is by nothing."""
-        self._front = BandFront(settings, features, scale)
+        self._front = (
+            BandFront(settings, features, scale)
+            if settings.bands
+            else CoefficientFront(settings, features)
+        )
         self._body = [
             CausalConv(
                 f"body_{i}",
@@ -129,11 +163,18 @@ class Encoder:
         return embedding, weight, after
 
     def _run(self, x: KerasTensor, run: Run) -> tuple[KerasTensor, KerasTensor]:
-        x = self._front(x, run)
-        for conv in self._body:
-            x = layers.Add()([x, layers.SpatialDropout2D(self._dropout)(run(conv, x))])
+        x = residual(self._body, self._front(x, run), run, dropout=self._dropout)
         x = layers.Permute((2, 1, 3), name="fold")(x)
         return x, self._weight(x)
+
+
+def residual(
+    blocks: Sequence[CausalConv], x: KerasTensor, run: Run, *, dropout: float
+) -> KerasTensor:
+    """Add to (batch, steps, bands, channels) what each block makes of it."""
+    for conv in blocks:
+        x = layers.Add()([x, layers.SpatialDropout2D(dropout)(run(conv, x))])
+    return x
 
 
 def _to_bands(features: Features, scale: Sequence[float] | None) -> NDArray[np.float64]:
@@ -160,7 +201,7 @@ class Network:
         self.encoder = Encoder(settings, recipe.mfcc, scale)
         self._hidden = layers.Dense(settings.hidden, activation="relu", name="hidden")
         self._dropout = layers.Dropout(settings.head_dropout, name="head_dropout")
-        self._logits = layers.Dense(len(recipe.labels), name="logits")
+        self._logits = layers.Dense(len(recipe.labels), name="logits", dtype="float32")
 
     @property
     def pooled_dim(self) -> int:
@@ -182,6 +223,7 @@ class Network:
         if hints:
             last = embedding[:, 0, self.steps_per_hop - 1 :: self.steps_per_hop]
             guess = layers.Dense(hints, name="hints")(last)
+            guess = layers.Activation("linear", dtype="float32")(guess)
             return keras.Model([features, mask], [logits, guess], name="hinted")
         return keras.Model([features, mask], logits, name="clip")
 
@@ -215,7 +257,7 @@ class Pool(layers.Layer):
         self._steps_per_hop = steps_per_hop
 
     def call(self, inputs):  # type: ignore[no-untyped-def]
-        embedding, weight, mask = inputs
+        embedding, weight, mask = (ops.cast(x, "float32") for x in inputs)
         mask = ops.repeat(mask, self._steps_per_hop, axis=-1)
         weight = (weight[:, None, :, 0] + WEIGHT_FLOOR) * mask
         weight = weight / ops.sum(weight, axis=-1, keepdims=True)

@@ -30,16 +30,20 @@ class RecipeError(Exception):
 class NetworkSettings:
     """The shape of the network."""
 
-    bands: tuple[int, ...] = (8, 32, 64)
-    """Channels of the convolutions over time and mel bands, one after another."""
+    stem: int = 96
+    """Channels after the first convolution, where coefficients are channels."""
 
-    strides: tuple[int, ...] = (2, 1, 2)
-    """In time, of each of `bands`; together to a step of the body."""
+    stem_dilations: tuple[int, ...] = (1, 2)
+    bands: tuple[int, ...] = ()
+    """Channels of convolutions over time and mel bands, one after another, instead of the stem."""
 
     join: int = 2
-    """Steps over which what all bands hold is joined."""
+    """Steps over which the body's first convolution joins what all bands hold."""
 
-    body: int = 192
+    strides: tuple[int, ...] = (2, 2)
+    """In time, to a step of the body together: of stem and body, or of each of `bands`."""
+
+    body: int = 128
     """Channels from there on."""
 
     body_dilations: tuple[int, ...] = (1, 2, 4, 8)
@@ -135,6 +139,7 @@ class FitSettings:
     prior_seconds: float = 1.0
     half_life: float = 30.0
     synthetic_sounds: int = 660
+    bfloat16: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

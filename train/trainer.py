@@ -78,7 +78,8 @@ class Trainer:
         step = tf.cast(self._taught.optimizer.iterations.value, tf.float32)
         keep = tf.minimum(self._ema, (1.0 + step) / (10.0 + step))
         for slow, fast in zip(self.averaged.weights, self.model.weights, strict=True):
-            slow.value.assign(keep * slow.value + (1.0 - keep) * fast.value)
+            if slow.dtype == "float32":
+                slow.value.assign(keep * slow.value + (1.0 - keep) * fast.value)
 
     def restore(self, folder: Path) -> int:
         self._passes = tf.Variable(0, dtype=tf.int64)
