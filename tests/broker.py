@@ -53,7 +53,7 @@ class Broker:
         self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """End it in good order, if it runs or is frozen."""
         if self._process is not None:
             self._process.terminate()
             self._process.send_signal(signal.SIGCONT)

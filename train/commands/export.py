@@ -11,7 +11,7 @@ from train.systems.recipe import SystemRecipe, find_recipe
 
 NAME = "export"
 HELP = "convert a trained run to INT8 (streamser: a bundle; systems: network.tflite and its cost)"
-EXAMPLE = "python -m train export streamser-research --refit --model-version 0.7.0"
+EXAMPLE = "python -m train export streamser-research --refit --model-version 0.6.1"
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
