@@ -147,7 +147,7 @@ class Daemon:
             before = (self._config.listen, self._config.analysis)
             if (config.listen, config.analysis) != before:
                 self._next = _listener(config)
-        except (ConfigError, BundleError, ProfileError) as error:
+        except (ConfigError, SourceError, BundleError, ProfileError) as error:
             _log.error("not reloaded", reason=str(error))
         else:
             self._config = config
@@ -183,10 +183,15 @@ class Daemon:
 
 
 def _listener(config: Config) -> Listener:
-    """Return a listener, not begun yet. Raises BundleError and ProfileError."""
+    """Return a listener, not begun yet.
+
+    Raises BundleError, ProfileError, and SourceError for a recording that cannot be read.
+    """
     source: Source = Nothing()
     if config.listen.input != NOTHING:
         source = open_source(config.listen.input, rate=config.listen.rate)
+    if not source.live:
+        source.open()
     return Listener(
         source,
         model=config.listen.model,

@@ -99,7 +99,7 @@ class Lines:
 
 
 class Serving:
-    """`streamser serve` with a configuration; to be used in a `with`."""
+    """`streamser serve` with a configuration, which names the `mic` too if None; for a `with`."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Serving:
         config: str,
         *,
         env: dict[str, str] | None = None,
-        mic: str = "-",
+        mic: str | None = "-",
         program: Sequence[str] = ("-m", "streamser"),
     ) -> None:
         self.folder = folder
@@ -128,7 +128,7 @@ class Serving:
         }
         command = [sys.executable, *program, "serve", "--config", str(self.config)]
         self.process = subprocess.Popen(
-            [*command, "--input", mic],
+            command if mic is None else [*command, "--input", mic],
             env=environment,
             cwd=ROOT,
             stdin=subprocess.PIPE,

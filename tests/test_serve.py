@@ -77,6 +77,7 @@ def test_the_end_of_the_input_is_the_end(tmp_path: Path) -> None:
     with Serving(tmp_path, "[socket]") as serving:
         serving.log.until("session started")
         client = SocketClient(serving.socket_path)
+        client.until("session.started")
         serving.hear(SECOND)
         serving.process.stdin.close()  # type: ignore[union-attr]
         assert client.rest()[-1]["reason"] == "end of input"
@@ -116,6 +117,20 @@ def test_reload_switches_outputs_and_begins_anew_only_for_another_ear(tmp_path: 
         serving.signal(signal.SIGHUP)
         assert moved.until("session.ended")["reason"] == "reloaded"
         assert moved.until("session.started")["seq"] == 0
+        serving.end()
+
+
+def test_a_recording_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    before = "[socket]\n[listen]\ninput = '-'\n"
+    with Serving(tmp_path, before, mic=None) as serving:
+        serving.hear(SECOND)
+        serving.log.until("session started")
+        serving.config.write_text(before.replace("-", str(tmp_path / "talk.wav")))
+        serving.signal(signal.SIGHUP)
+        assert "talk.wav" in serving.log.until("not reloaded")
+        client = SocketClient(serving.socket_path)
+        serving.hear(SECOND)
+        assert client.until("session.started")["source"] == "-"
         serving.end()
 
 
