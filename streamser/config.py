@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from streamser.analysis.settings import Settings
@@ -91,6 +92,10 @@ class UnixSocket(Clients):
     path: str | None = None
     """Without it `events.sock` in $RUNTIME_DIRECTORY or $XDG_RUNTIME_DIR/streamser."""
 
+    def __post_init__(self) -> None:
+        Clients.__post_init__(self)
+        _require_path(self.path)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpServer(Clients):
@@ -113,11 +118,12 @@ class TcpServer(Clients):
 
     def __post_init__(self) -> None:
         Clients.__post_init__(self)
-        _require(bool(self.host), "host is empty")
+        _require_host(self.host)
         _require(0 <= self.port <= 65535, "port has to be from 0 to 65535")
         _require(
             self.token is None or len(self.token) >= 16, "token has to have 16 characters or more"
         )
+        _require(self.token is None or self.token.isascii(), "token has to be of ASCII characters")
         _require(not (self.token and self.token_file), "token_file is set, and token, too")
         _require(
             bool(self.token or self.token_file) or loopback(self.host),
@@ -189,7 +195,7 @@ class Mqtt:
     """Seconds after which the broker takes a silent streamser for gone."""
 
     def __post_init__(self) -> None:
-        _require(bool(self.host), "host is empty")
+        _require_host(self.host)
         _require(1 <= self.port <= 65535, "port has to be from 1 to 65535")
         _require(not (self.password and self.password_file), "password_file is set, and password")
         _require(bool(self.user) or not self.password, "password needs user")
@@ -249,6 +255,7 @@ class File:
 
     def __post_init__(self) -> None:
         _require(bool(self.path), "path is empty")
+        _require_path(self.path)
         _require(0.001 <= self.max_mb <= 1e6, "max_mb has to be from 0.001 to 1000000")
         _require(0 <= self.keep <= 1000, "keep has to be from 0 to 1000")
 
@@ -294,6 +301,22 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _require_host(host: str) -> None:
+    _require(bool(host), "host is empty")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"host {host!a} cannot be a host's name") from None
+
+
+def _require_path(path: str | None) -> None:
+    _require(path is None or "\0" not in path, "path cannot be a file's")
+    try:
+        Path(path or "").expanduser()
+    except RuntimeError:
+        raise ValueError("path begins with the home of a user who has none") from None
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -47,11 +47,14 @@ class Layers:
 
     @property
     def file(self) -> Path | None:
-        """The file that is read, if there is one."""
+        """The file that is read, if there is one. Raises ConfigError."""
         if self.path is not None:
             return self.path
         usual = usual_path(self.environment)
-        return usual if usual.is_file() else None
+        try:
+            return usual if usual.is_file() else None
+        except OSError as error:
+            raise ConfigError(f"{usual}: {error.strerror}") from None
 
     def load(self) -> Config:
         """Read all layers. Raises ConfigError."""
@@ -60,6 +63,8 @@ class Layers:
             text, table = _read(self.file)
         places: dict[str, str] = {}
         for place, section, key, value in (*self._variables(), *self._flags()):
+            if section not in table:
+                places[section] = place
             if not isinstance(table.setdefault(section, {}), dict):
                 raise ConfigError(f"{self.file}: {section} has to be a section, [{section}]")
             if key:
@@ -69,7 +74,8 @@ class Layers:
             return strict.read(Config, table)
         except ValueError as error:
             where = re.match(r"[\w.-]*", str(error)).group()  # type: ignore[union-attr]
-            place = places.get(where) or f"{self.file}, line {line_of(text, where.split('.'))}"
+            flag = places.get(where) or places.get(where.partition(".")[0])
+            place = flag or f"{self.file}, line {line_of(text, where.split('.'))}"
             raise ConfigError(f"{place}: {error}") from None
 
     def _variables(self) -> Iterator[tuple[str, str, str, Any]]:
@@ -89,7 +95,7 @@ class Layers:
                 yield f"--set {section}", section, "", None
                 continue
             if not (equals and key and section in sections()):
-                raise ConfigError(f"--set {setting}: has to be SECTION.KEY=VALUE, or an output")
+                raise ConfigError(f"--set {name}: has to be SECTION.KEY=VALUE, or an output")
             yield (
                 f"--set {name}",
                 section,

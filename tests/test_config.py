@@ -75,6 +75,11 @@ WRONG = [
     ("[websocket]\norigins = [\n 'a',\n 3,\n]\nport=2\n", "line 5: websocket.origins[1] has to be"),
     ("[analysis]\naggressiveness = 4\n", "line 2: analysis.aggressiveness has to be 0, 1, 2 or 3"),
     ("socket = 3\n", "line 1: socket has to be an object"),
+    ("[mqtt]\nhost = 'broker..local'\n", "line 2: mqtt.host 'broker..local' cannot be a host"),
+    ("[metrics]\nhost = '127..0.0.1'\n", "line 2: metrics.host '127..0.0.1' cannot be a host"),
+    ("[file]\npath = '~nobody-here/x'\n", "line 2: file.path begins with the home of a user who"),
+    ("[socket]\npath = 'a\\u0000b'\n".replace("'", '"'), "line 2: socket.path cannot be a file's"),
+    (f"[wyoming]\ntoken = '{TOKEN}é'\n", "line 2: wyoming.token has to be of ASCII characters"),
     ("[mqtt]\nport = 1\nport = 2\n", "not TOML: Cannot overwrite a value (at line 3"),
     ("[mqtt\n", "not TOML: Expected ']'"),
 ]
@@ -103,12 +108,19 @@ def test_a_wrong_variable_or_flag_is_named(tmp_path: Path) -> None:
     for setting in ("metric", "metrics.port", "log", "nothing.port=1", "=", "socket."):
         with pytest.raises(ConfigError, match=r"has to be SECTION\.KEY=VALUE"):
             load(tmp_path, "", setting)
+    with pytest.raises(ConfigError, match=r"^--set file.keep: file.path is missing"):
+        load(tmp_path, "[log]\n", "file.keep=3")
+    with pytest.raises(ConfigError, match=r"^--set websockt.token: has to be SECTION") as raised:
+        load(tmp_path, "", f"websockt.token={TOKEN}")
+    assert TOKEN not in str(raised.value)
 
 
 def test_files_that_do_not_do(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     with pytest.raises(ConfigError, match="No such file"):
         Layers(path=path).load()
+    with pytest.raises(ConfigError, match="File name too long"):
+        Layers(environment={"XDG_CONFIG_HOME": f"/{'x' * 300}"}).load()
     for content, told in ((b"\xff", "UTF-8"), (b"#" * 70_000, "larger than 64 KiB")):
         path.write_bytes(content)
         with pytest.raises(ConfigError, match=told):
