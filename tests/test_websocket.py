@@ -251,3 +251,16 @@ def test_what_stands_in_the_way_is_told(tmp_path: Path) -> None:
             until(lambda: serving.process.poll() is not None)
             log = serving.end(1)
             assert "address already in use" in log[-1] and f"port {port}" in log[-1]
+
+
+def test_a_key_with_a_passphrase_is_refused_in_words(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    locked = tmp_path / "locked.pem"
+    lock = ["openssl", "pkey", "-in", str(key), "-aes256", "-passout", "pass:secret"]
+    subprocess.run([*lock, "-out", str(locked)], check=True)
+    config = f"[websocket]\nport = {free_port()}\ncertificate = '{cert}'\nkey = '{locked}'\n"
+    with Serving(tmp_path, config) as serving:
+        until(lambda: serving.process.poll() is not None)
+        told = serving.end(1)
+        assert f"key {locked}: is encrypted; store it without passphrase" in told[-1]
+        assert not any("PEM pass phrase" in line for line in told)

@@ -54,9 +54,14 @@ def tls(server: TcpServer) -> ssl.SSLContext | None:
     """Return what speaks TLS with the server's certificate, if it has one. Raises OutputError."""
     if server.certificate is None:
         return None
+
+    def passphrase() -> str:  # OpenSSL would ask the terminal, or standard input
+        plain = f"openssl pkey -in {server.key} -out PLAIN"
+        raise OutputError(f"key {server.key}: is encrypted; store it without passphrase: {plain}")
+
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(server.certificate, server.key)
+        context.load_cert_chain(server.certificate, server.key, password=passphrase)
     except OSError as error:  # ssl.SSLError, too
         where = f"certificate {server.certificate}, key {server.key}"
         raise OutputError(f"{where}: {error.strerror or error}") from None
