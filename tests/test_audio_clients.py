@@ -188,6 +188,23 @@ def test_streams_beyond_the_limit_are_refused_in_words(tmp_path: Path) -> None:
         house.end()
 
 
+def test_only_audio_keeps_a_stream(tmp_path: Path) -> None:
+    with House(tmp_path, "idle = 1.0") as house, house.connect() as client:
+        client.send(START)
+        for _ in range(10):
+            time.sleep(0.2)
+            client.send(bytes(320))
+        assert house.count("streams{}") == 1
+        fell_silent = time.monotonic()
+        with contextlib.suppress(ConnectionClosed):
+            while time.monotonic() < fell_silent + 10:
+                client.send(b"")
+                time.sleep(0.1)
+        assert rest(client)[-1]["reason"] == "no audio for 1 s"
+        assert time.monotonic() < fell_silent + 5
+        house.end()
+
+
 def test_audio_is_taken_only_where_it_is_wanted_and_from_those_who_may(tmp_path: Path) -> None:
     port = free_port()
     config = f"[websocket]\nport = {port}\ntoken = '{TOKEN}'\n"

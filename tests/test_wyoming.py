@@ -193,6 +193,15 @@ def test_streams_beyond_the_limit_are_refused_in_words(tmp_path: Path) -> None:
         house.end()
 
 
+def test_who_only_pings_is_silent(tmp_path: Path) -> None:
+    with House(tmp_path, "[streams]\nidle = 1.0") as house:
+        start = b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n'
+        answers = house.say(start + 2000 * b'{"type": "ping"}\n')
+        assert answers[-1]["data"]["data"]["reason"] == "no audio for 1 s"
+        assert sum(answer["type"] == "pong" for answer in answers) < 1000
+        house.end()
+
+
 def test_beyond_loopback_a_token_comes_first_and_tls_if_wanted(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     port = free_port()

@@ -69,18 +69,21 @@ class Intake:
         self._loop = asyncio.get_running_loop()
         self._pace = Pace(speed=limits.speed, burst=limits.backlog / 2)
         self._stream = streams.open(kind, audio, self._deliver, profile=profile)
+        self._deadline = self._loop.time() + self._idle
 
-    async def next(self, message: Awaitable[T]) -> T | None:
-        """Wait for what the client says next; None when the session is over, if for silence."""
-        try:
-            async with asyncio.timeout(0.0 if self.over.is_set() else self._idle) as self._patience:
-                return await message
-        except TimeoutError:
-            self._stream.stop(f"no audio for {self._idle:g} s")
-            await self.over.wait()
-            return None
-        finally:
-            self._patience = None
+    async def next(self, read: Callable[[], Awaitable[T]]) -> T | None:
+        """Read what the client says next; None when the session is over, if for want of audio."""
+        if not self.over.is_set() and self._loop.time() < self._deadline:
+            try:
+                async with asyncio.timeout_at(self._deadline) as self._patience:
+                    return await read()
+            except TimeoutError:
+                pass
+            finally:
+                self._patience = None
+        self._stream.stop(f"no audio for {self._idle:g} s")
+        await self.over.wait()
+        return None
 
     async def take(self, data: bytes) -> None:
         """Take audio, and wait until more may come."""
@@ -91,6 +94,8 @@ class Intake:
             self._stream.put(part)
             while not self.over.is_set() and (delay := self._delay):
                 await asyncio.sleep(min(delay, GLANCE))
+        if data:
+            self._deadline = self._loop.time() + self._idle
 
     @property
     def _delay(self) -> float:

@@ -190,7 +190,7 @@ class WebSocketServer:
             return self._refused(1013, str(error))
         self._intakes.add(intake)
         try:
-            while (message := await intake.next(connection.recv())) is not None:
+            while (message := await intake.next(connection.recv)) is not None:
                 if isinstance(message, str):
                     read_end(message)
                     await intake.end()

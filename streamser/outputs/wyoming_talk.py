@@ -77,7 +77,7 @@ class Talk:
     async def _next(self) -> Frame | None:
         """Return what the client says next; None when there will be nothing."""
         if self._intake is not None:
-            frame = await self._intake.next(read_frame(self._reader))
+            frame = await self._intake.next(lambda: read_frame(self._reader))
             if frame is None and not self._intake.over.is_set():
                 await self._intake.end()  # the client closed its side, but may still read
             return frame
