@@ -193,6 +193,19 @@ def test_streams_beyond_the_limit_are_refused_in_words(tmp_path: Path) -> None:
         house.end()
 
 
+def test_who_says_nothing_is_seen_out_soon(house: House) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", house.port)) as silent,
+        socket.create_connection(("127.0.0.1", house.port)) as known,
+    ):
+        known.sendall(b'{"type": "describe"}\n')
+        silent.settimeout(15)
+        assert silent.recv(1) == b""
+        known.sendall(b'{"type": "ping"}\n')  # a pause between two streams may be longer
+        told = known.makefile()
+        assert "info" in told.readline() and "pong" in told.readline()
+
+
 def test_who_only_pings_is_silent(tmp_path: Path) -> None:
     with House(tmp_path, "[streams]\nidle = 1.0") as house:
         start = b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n'

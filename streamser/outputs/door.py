@@ -12,6 +12,9 @@ from streamser.config import Clients
 from streamser.outputs.output import Tally
 
 BURST_SECONDS = 10.0
+HANDSHAKE = 5.0
+"""Seconds for TLS, for an opening handshake, and for what has to be said first."""
+
 GRACE = 2.0
 """Seconds in which a peer has to take what was written before it is cut off."""
 

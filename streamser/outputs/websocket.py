@@ -20,15 +20,12 @@ from streamser.events import Event, to_json
 from streamser.log import Log
 from streamser.outputs.access import Token, addresses, tls, unavailable
 from streamser.outputs.audience import Audience, Seat
-from streamser.outputs.door import GRACE, Door, dismiss
+from streamser.outputs.door import GRACE, HANDSHAKE, Door, dismiss
 from streamser.outputs.guarded import Guarded
 from streamser.outputs.hearing import read_end, read_start
 from streamser.outputs.intake import LARGEST, Intake
 from streamser.outputs.output import Tally
 from streamser.streams.pool import Streams, StreamsFullError
-
-HANDSHAKE = 5.0
-"""Seconds for the opening handshake."""
 
 PING = 20.0
 """Seconds between two pings, and for each answer: then a silent peer is gone."""

@@ -10,7 +10,7 @@ from streamser.events import Event
 from streamser.log import Log
 from streamser.outputs.access import Token, addresses, listen, tls
 from streamser.outputs.audience import Seat
-from streamser.outputs.door import GRACE, Door, dismiss
+from streamser.outputs.door import GRACE, HANDSHAKE, Door, dismiss
 from streamser.outputs.intake import LARGEST, narrow
 from streamser.outputs.output import Tally
 from streamser.outputs.wyoming_talk import PAUSE, Talk
@@ -21,9 +21,6 @@ STUCK = 30.0
 
 BUFFER = 1 << 15
 """Bytes that wait in this process for a slow client, besides its queue."""
-
-HANDSHAKE = 5.0
-"""Seconds for TLS."""
 
 _log = Log("wyoming")
 

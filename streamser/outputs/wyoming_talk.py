@@ -11,13 +11,14 @@ from streamser.analysis.profile import ProfileError
 from streamser.events import Event, SpeechStarted, Utterance, as_dict
 from streamser.outputs.access import Token
 from streamser.outputs.audience import Seat
+from streamser.outputs.door import HANDSHAKE
 from streamser.outputs.intake import Intake
 from streamser.outputs.wyoming_frames import Frame, read_frame, written
 from streamser.streams.pool import Streams, StreamsFullError
 from streamser.version import __version__
 
 PATIENCE = 60.0
-"""Seconds in which a client without a stream has to say something."""
+"""Seconds in which a client without a stream has to say something more."""
 
 PAUSE = 0.005
 """Seconds between two events that carry no audio, so that many of them are no burden."""
@@ -45,6 +46,7 @@ class Talk:
         self._token = token
         self._streams = streams
         self._trusted = token.admits(None)
+        self._patience = HANDSHAKE
         self._intake: Intake | None = None
         self._stop: asyncio.Timeout | None = None
 
@@ -82,12 +84,12 @@ class Talk:
                 await self._intake.end()  # the client closed its side, but may still read
             return frame
         try:
-            async with asyncio.timeout(PATIENCE) as self._stop:
+            async with asyncio.timeout(self._patience) as self._stop:
                 return await read_frame(self._reader)
         except TimeoutError:
             return None
         finally:
-            self._stop = None
+            self._stop, self._patience = None, PATIENCE
 
     async def _take(self, frame: Frame) -> None:
         if not self._trusted:
