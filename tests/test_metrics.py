@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import shutil
 import socket
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -15,7 +17,7 @@ import pytest
 from fuzzing import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import PATIENCE, SECOND, TOKEN, Serving, free_port, speech, until
+from serving import PATIENCE, SECOND, TOKEN, Serving, certificate, free_port, speech, until
 
 from streamser.config import Metrics
 from streamser.flow import Flow
@@ -125,6 +127,33 @@ def test_hostile_peers_are_seen_out(tmp_path: Path) -> None:
             assert peer.recv(1) == b""  # five seconds of silence are enough
             peer.close()
         until(lambda: say(b"GET /healthz HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 OK"))
+        assert not any("level=error" in line for line in serving.end())
+
+
+def test_who_is_too_many_is_turned_away_before_tls(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    port = free_port()
+    config = f"[metrics]\nport = {port}\nclients = 4\ncertificate = '{cert}'\nkey = '{key}'\n"
+    with Serving(tmp_path, config) as serving, contextlib.ExitStack() as kept:
+        serving.log.until("session started")
+        address = ("127.0.0.1", port)
+        silent = [kept.enter_context(socket.create_connection(address)) for _ in range(50)]
+
+        def gone() -> int:
+            """Return how many were hung up on."""
+            return len(select.select(silent, (), (), 0)[0])
+
+        until(lambda: gone() >= 46, patience=4)
+        assert gone() == 46
+        until(lambda: gone() == 50)  # five seconds without a handshake are enough
+        context = ssl.create_default_context(cafile=str(cert))
+        with (
+            socket.create_connection(address, PATIENCE) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as peer,
+        ):
+            peer.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            page = peer.makefile().read()
+        assert value(page, 'output_refused_total{output="metrics"}') == 46
         assert not any("level=error" in line for line in serving.end())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streamser.config import TcpServer
-from streamser.outputs.door import Handler
+from streamser.outputs.door import Entrance
 from streamser.outputs.output import OutputError
 
 
@@ -75,17 +75,25 @@ def addresses(sockets: Iterable[Any]) -> str:
 
 
 async def listen(
-    server: TcpServer, handle: Handler, *, tls: ssl.SSLContext | None, handshake: float, limit: int
+    server: TcpServer,
+    entrance: Entrance,
+    *,
+    tls: ssl.SSLContext | None,
+    handshake: float,
+    limit: int,
 ) -> asyncio.Server:
-    """Let `handle` have whoever connects, once TLS is agreed on within `handshake` seconds.
+    """Receive whoever connects; who may come in agrees on TLS within `handshake` seconds.
 
-    It reads lines of up to `limit` bytes. Raises OutputError.
+    Lines of up to `limit` bytes are read. Raises OutputError.
     """
-    patience = None if tls is None else handshake
+    if tls is not None:
+
+        async def encrypt(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await writer.start_tls(tls, ssl_handshake_timeout=handshake)
+
+        entrance = entrance.after(encrypt)
     try:
-        return await asyncio.start_server(
-            handle, server.host, server.port, limit=limit, ssl=tls, ssl_handshake_timeout=patience
-        )
+        return await asyncio.start_server(entrance, server.host, server.port, limit=limit)
     except OSError as error:
         raise unavailable(server, error) from None
 

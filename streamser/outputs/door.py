@@ -65,31 +65,35 @@ class Door:
         """One who came in is gone."""
         self._inside -= 1
 
-    def guard(self, handle: Handler) -> Handler:
+    def guard(self, handle: Handler) -> Entrance:
         """Return `handle` for those alone who may come in; its connections never linger."""
+        return Entrance(self, handle)
 
-        async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if not self.enter():
-                writer.transport.abort()
-                return
-            task = asyncio.current_task()
-            assert task is not None
-            self._visits.add(task)
-            try:
-                with contextlib.suppress(OSError, TimeoutError, EOFError):
-                    await handle(reader, writer)
+    async def receive(
+        self, handle: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Have one who knocks handled and seen out, or turn it away."""
+        if not self.enter():
+            writer.transport.abort()
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._visits.add(task)
+        try:
+            with contextlib.suppress(OSError, TimeoutError, EOFError):
+                await handle(reader, writer)
+            # After a failed handshake it is, and asyncio would never tell when it is closed.
+            if not writer.is_closing():
                 with contextlib.suppress(OSError, TimeoutError):
                     async with asyncio.timeout(GRACE):
                         writer.close()
                         await writer.wait_closed()
-            except asyncio.CancelledError:
-                pass  # `close` sees this one out; asyncio would take it for an error
-            finally:
-                writer.transport.abort()
-                self._visits.discard(task)
-                self.leave()
-
-        return visit
+        except asyncio.CancelledError:
+            pass  # `close` sees this one out; asyncio would take it for an error
+        finally:
+            writer.transport.abort()
+            self._visits.discard(task)
+            self.leave()
 
     async def close(self) -> None:
         """Wait a little for those inside, then see them out."""
@@ -99,6 +103,27 @@ class Door:
             visit.cancel()
         if self._visits:
             await asyncio.wait(self._visits, timeout=GRACE)
+
+
+class Entrance:
+    """A handler behind a door."""
+
+    def __init__(self, door: Door, handle: Handler) -> None:
+        self._door = door
+        self._handle = handle
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Handle one who may come in."""
+        await self._door.receive(self._handle, reader, writer)
+
+    def after(self, welcome: Handler) -> Entrance:
+        """Return an entrance where `welcome` comes first, for who came in."""
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await welcome(reader, writer)
+            await self._handle(reader, writer)
+
+        return Entrance(self._door, handle)
 
 
 async def dismiss(*tasks: asyncio.Task[Any]) -> None:
