@@ -12,7 +12,7 @@ import pytest
 from serving import SECOND, Serving, speech, until
 
 from streamser.config import File
-from streamser.events import SessionEnded
+from streamser.events import SessionEnded, to_json
 from streamser.outputs.output import OutputError
 from streamser.outputs.rotating import RotatingFile
 
@@ -105,22 +105,46 @@ def test_a_full_disk_loses_and_counts_and_recovers(
     assert output.tally.lost == 3
 
 
-@pytest.mark.parametrize("half", ['{"seq":2,"type":"emo', "\0\0\0"])
-def test_half_a_line_that_a_loss_of_power_left_is_cut_off(tmp_path: Path, half: str) -> None:
+@pytest.mark.parametrize("zeros", ["", "\0\0\0"])
+def test_half_a_line_that_a_loss_of_power_left_is_cut_off(tmp_path: Path, zeros: str) -> None:
     path = tmp_path / "e"
-    path.write_text("1\n" + half)
+    line = to_json(EVENT)
+    for length in range(len(line)):
+        path.write_text(f"1\n{line[:length]}{zeros}")
+        output = writing(path)
+        output.push(EVENT, "2")
+        output.close()
+        assert lines(path) == ["1", "2"]
+
+
+@pytest.mark.parametrize("kind", events_schema.KINDS)
+def test_half_of_any_event_is_cut_off(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "e"
+    path.write_text(f'{{"type":"{kind}","seq":1,"t":0.')
+    writing(path).close()
+    assert lines(path) == []
+
+
+@pytest.mark.parametrize("zeros", ["", "\0\0\0"])
+def test_a_line_that_lost_its_end_alone_is_kept(tmp_path: Path, zeros: str) -> None:
+    path = tmp_path / "e"
+    path.write_text("1\n" + to_json(EVENT) + zeros)
     output = writing(path)
     output.push(EVENT, "2")
     output.close()
-    assert lines(path) == ["1", "2"]
+    assert lines(path) == ["1", to_json(EVENT), "2"]
 
 
-def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    ["my diary\nToday", '{"a":1}', '{"type":"FeatureCollection","features":[]}'],
+)
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "e"
-    path.write_text("my diary\nToday")
+    path.write_text(content)
     with pytest.raises(OutputError, match="not of lines of JSON"):
         writing(path)
-    assert path.read_text() == "my diary\nToday"
+    assert path.read_text() == content
 
 
 def test_where_no_file_can_be(tmp_path: Path) -> None:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 from pathlib import Path
 
 from streamser.config import File
-from streamser.events import Event
+from streamser.events import (
+    Emotion,
+    Event,
+    Health,
+    SessionEnded,
+    SessionStarted,
+    SourceLost,
+    SourceRestored,
+    SpeechStarted,
+    Utterance,
+)
 from streamser.log import Log
 from streamser.outputs.actor import Actor
 from streamser.outputs.output import OutputError
@@ -18,6 +29,18 @@ WAITING = 4096
 
 LONGEST = 1 << 16
 """Bytes that no line has."""
+
+_KINDS = (
+    SessionStarted,
+    SpeechStarted,
+    Emotion,
+    Utterance,
+    Health,
+    SourceLost,
+    SourceRestored,
+    SessionEnded,
+)
+_BEGINNINGS = [f'{{"type":"{kind.type}","seq":'.encode() for kind in _KINDS]
 
 _log = Log("file")
 
@@ -140,12 +163,23 @@ class RotatingFile(Actor[str]):
     def _mend(self, descriptor: int) -> int:
         """Let a file end with a whole line; return the bytes that were too many."""
         size = os.fstat(descriptor).st_size
-        if size == 0:
-            return 0
         tail = os.pread(descriptor, LONGEST, max(0, size - LONGEST))
         half = tail[tail.rfind(b"\n") + 1 :]
-        if half[:1] not in (b"", b"{", b"\0"):  # ours, or zeros that a file system left
+        if not half:
+            return 0
+        line = half.rstrip(b"\0")  # a file system may leave zeros
+        if not any(line.startswith(ours) or ours.startswith(line) for ours in _BEGINNINGS):
             raise OSError(errno.EINVAL, "is there, and not of lines of JSON")
-        if half:
-            os.ftruncate(descriptor, size - len(half))
-        return len(half)
+        kept = line if _is_json(line) else b""
+        os.ftruncate(descriptor, size - len(half) + len(kept))
+        if kept:
+            os.write(descriptor, b"\n")
+        return len(half) - len(kept)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
