@@ -24,7 +24,7 @@ from test_cli import streamser
 from streamser.clip import demo_clip
 from streamser.config import EmotionMlFile as Section
 from streamser.events import ModelInfo, SessionStarted, Utterance
-from streamser.outputs.emotionml import EmotionMl
+from streamser.outputs.emotionml import NAMESPACE, EmotionMl, beginning
 from streamser.outputs.emotionmlfile import EmotionMlFile
 from streamser.outputs.output import OutputError
 from streamser.outputs.records import Record
@@ -215,8 +215,30 @@ def test_a_full_disk_loses_and_leaves_the_document_whole(tmp_path: Path) -> None
         serving.end()
 
 
-def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "e").write_text("my diary")
+def test_a_document_that_was_cut_short_in_its_beginning_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "e"
+    whole = beginning(LABELS).encode()
+    for length in range(1, len(whole)):
+        path.write_bytes(whole[:length] + bytes(length % 3))
+        output = EmotionMlFile(Section(path=str(path)))
+        output.open()
+        output.close()
+        assert path.read_bytes() == b""
+
+
+XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
+FOREIGN = [
+    "my diary",
+    f'{XML}<svg xmlns="http://www.w3.org/2000/svg"/>',
+    f'{XML}<emotionml version="1.0" xmlns="{NAMESPACE}"/>',
+    f'{XML}<emotionml version="1.0" xmlns="{NAMESPACE}">\n</emotionml>\n',
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "e"
+    path.write_text(content)
     with pytest.raises(OutputError, match="no EmotionML"):
-        EmotionMlFile(Section(path=str(tmp_path / "e"))).open()
-    assert (tmp_path / "e").read_text() == "my diary"
+        EmotionMlFile(Section(path=str(path))).open()
+    assert path.read_text() == content

@@ -21,9 +21,14 @@ from streamser.outputs.records import NO_SPEECH, Record
 NAMESPACE = "http://www.w3.org/2009/10/emotionml"
 DIMENSIONS = "http://www.w3.org/TR/emotion-voc/xml#pad-dimensions"
 STATUS_NAMESPACE = "urn:streamser:status"
-END = "</emotionml>\n"
-
 _VOCABULARY = "streamser"
+
+ROOT = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    f'<emotionml version="1.0" xmlns="{NAMESPACE}"\n'
+    f'    category-set="#{_VOCABULARY}" dimension-set="{DIMENSIONS}">\n'
+)
+END = "</emotionml>\n"
 
 
 def beginning(labels: Sequence[str]) -> str:
@@ -32,12 +37,7 @@ def beginning(labels: Sequence[str]) -> str:
         f"    <item name={quoteattr(_token(label))}/>\n"
         for label in dict.fromkeys((*labels, NO_SPEECH))
     )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<emotionml version="1.0" xmlns="{NAMESPACE}"\n'
-        f'    category-set="#{_VOCABULARY}" dimension-set="{DIMENSIONS}">\n'
-        f'  <vocabulary type="category" id="{_VOCABULARY}">\n{items}  </vocabulary>\n'
-    )
+    return f'{ROOT}  <vocabulary type="category" id="{_VOCABULARY}">\n{items}  </vocabulary>\n'
 
 
 def heard(utterance: Utterance) -> str:

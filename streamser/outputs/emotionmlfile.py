@@ -7,10 +7,10 @@ import os
 
 from streamser.config import EmotionMlFile as Section
 from streamser.events import Event, SessionStarted, Utterance
-from streamser.outputs.emotionml import END, beginning, heard
+from streamser.outputs.emotionml import END, ROOT, beginning, heard
 from streamser.outputs.rotating import LONGEST, RotatingFile
 
-_BEGIN, _END = b"  <emotion ", END.encode()
+_ROOT, _BEGIN, _END = ROOT.encode(), b"  <emotion ", END.encode()
 _LAST = b"  </emotion>\n"
 
 
@@ -56,10 +56,13 @@ class EmotionMlFile(RotatingFile):
     def _mend(self, descriptor: int) -> int:
         """Let a document that a loss of power cut short end after a whole `<emotion>`."""
         size = os.fstat(descriptor).st_size
-        if not size or os.pread(descriptor, len(_END), max(0, size - len(_END))) == _END:
+        if not size:
             return 0
-        if os.pread(descriptor, 5, 0) != b"<?xml":
-            raise OSError(errno.EINVAL, "is there, and no EmotionML")
+        root = os.pread(descriptor, len(_ROOT), 0).rstrip(b"\0")  # a file system may leave zeros
+        if not root or not _ROOT.startswith(root):
+            raise OSError(errno.EINVAL, "is there, and no EmotionML of streamser")
+        if os.pread(descriptor, len(_END), max(0, size - len(_END))) == _END:
+            return 0
         begin = max(0, size - LONGEST)
         whole = os.pread(descriptor, LONGEST, begin).rfind(_LAST)
         end = 0 if whole < 0 else begin + whole + len(_LAST)
