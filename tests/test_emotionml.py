@@ -130,6 +130,8 @@ def test_serve_keeps_a_valid_document(tmp_path: Path) -> None:
         serving.log.until("session started")
         client = SocketClient(serving.socket_path)
         begun = datetime.now(UTC).timestamp() * 1000
+        until(lambda: path.stat().st_size)
+        assert emotions(path.read_bytes()) == []
         for _ in range(3):
             serving.hear(SECOND + speech() + SECOND)
             event = client.until("utterance")
@@ -180,6 +182,18 @@ def test_it_is_turned_over_when_it_is_full_and_for_another_model(
     assert len(emotions((tmp_path / "e").read_bytes())) == 1
 
 
+def test_a_document_is_whole_before_anything_was_heard(tmp_path: Path) -> None:
+    path = tmp_path / "e"
+    for labels in (LABELS, LABELS, ("happy", "unknown")):  # begun again, and with another model
+        output = EmotionMlFile(Section(path=str(path)))
+        output.open()
+        output.push(session(*labels), "")
+        output.push(session(*labels), "")
+        output.close()
+        assert emotions(path.read_bytes()) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["e"]
+
+
 @pytest.mark.parametrize("lost", [1, 5, 13, 30, 300, 100_000])
 def test_what_a_loss_of_power_cut_short_is_mended(tmp_path: Path, lost: int) -> None:
     path = tmp_path / "e"
@@ -199,7 +213,7 @@ def test_a_full_disk_loses_and_leaves_the_document_whole(tmp_path: Path) -> None
     path = tmp_path / "e"
     with Serving(tmp_path, f"[emotionml]\npath = '{path}'\n") as serving:
         serving.hear(SECOND + speech() + SECOND)
-        until(lambda: path.stat().st_size)
+        until(lambda: path.stat().st_size and emotions(path.read_bytes()))
         serving.hear(SECOND)
         size = path.stat().st_size
         unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -10,14 +10,15 @@ from streamser.events import Event, SessionStarted, Utterance
 from streamser.outputs.emotionml import END, ROOT, beginning, heard
 from streamser.outputs.rotating import LONGEST, RotatingFile
 
-_ROOT, _BEGIN, _END = ROOT.encode(), b"  <emotion ", END.encode()
-_LAST = b"  </emotion>\n"
+_ROOT, _END = ROOT.encode(), END.encode()
+_DECLARED, _LAST = b"  </vocabulary>\n", b"  </emotion>\n"
 
 
 class EmotionMlFile(RotatingFile):
     """An `<emotion>` for each utterance is written over the document's end, and a new end after it.
 
-    A document with other labels, of another model, is turned over before it is full.
+    A session begins a document where there is none. At the first utterance of another model, with
+    other labels, a document is turned over before it is full.
     """
 
     name = "emotionml"
@@ -28,18 +29,19 @@ class EmotionMlFile(RotatingFile):
         self._beginning = ""
 
     def push(self, event: Event, line: str) -> None:
-        """Let the thread write an utterance, as a document of its own."""
+        """Let the thread write what was heard, as a document of its own."""
         match event:
             case SessionStarted():
                 self._beginning = beginning(event.model.labels)
+                super().push(event, self._beginning + END.rstrip("\n"))
             case Utterance():
                 super().push(event, self._beginning + heard(event) + END.rstrip("\n"))
 
     def _append(self, content: bytes) -> None:
-        begin = content.index(_BEGIN)
+        begin = content.index(_DECLARED) + len(_DECLARED)
         size, last = self._size(), len(content) - begin
         if content[begin:] == os.pread(self._file, last, max(0, size - last)):
-            return  # the present state, told again after a reload
+            return  # it is there: some document, or the last utterance, told again after a reload
         other = content[:begin] != os.pread(self._file, begin, 0)
         if size and (other or size + last > self._largest):
             self._turn_over()
