@@ -81,7 +81,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     if origin is Literal:
-        if value not in arguments or isinstance(value, bool) != isinstance(arguments[0], bool):
+        if (type(value), value) not in [(type(argument), argument) for argument in arguments]:
             wanted = " or ".join(json.dumps(argument) for argument in arguments)
             raise ValueError(f"{where} has to be {wanted}")
         return value

@@ -203,6 +203,7 @@ def test_an_encoder_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) 
             lambda v: v["features"].update(hop=480 - v["features"]["hop"]),
             "network.frames_per_hop times features.hop has to be 1280",
         ),
+        (lambda v: v["features"].update(n_fft=512.0), "features.n_fft has to be 512"),
         (lambda v: v["features"].update(htk=True), "features.htk has to be false"),
         (lambda v: v["features"].update(htk=0), "features.htk has to be false"),
         (lambda v: v["features"].update(fmax=9000), "fmin and fmax have to rise"),
