@@ -301,6 +301,14 @@ def test_unknown_name_lists_what_there_is(name: str) -> None:
     assert "streamser-research" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("model", "reason"), [("~nosuch/x", "no such home"), ("a" * 300, "name too long")]
+)
+def test_a_name_that_no_folder_can_have_is_told(model: str, reason: str) -> None:
+    with pytest.raises(BundleError, match=reason):
+        load(model)
+
+
 @pytest.mark.parametrize("model", ["./no-such-folder", "/nowhere/at/all", Path("nowhere")])
 def test_unknown_folder_is_told(model: str | Path) -> None:
     with pytest.raises(BundleError, match="not a model bundle"):
@@ -310,16 +318,20 @@ def test_unknown_folder_is_told(model: str | Path) -> None:
 def test_users_own_bundles_are_found(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edit(copy, lambda value: value.update(name="mine"))
+    edit(copy, lambda value: value.update(name="other"))
     folder = tmp_path / "streamser" / "models"
     folder.mkdir(parents=True)
     copy.rename(folder / "mine")
     (folder / "broken").mkdir()
     (folder / "broken" / MANIFEST).write_text("{}")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    names = [manifest.name for manifest in available()]
-    assert "mine" in names and "streamser-research" in names
-    assert load("mine").info.name == "mine"
+    found = {path.name: path for path in available()}
+    assert "mine" in found and "streamser-research" in found
+    assert not {"other", "broken"} & set(found)
+    assert all(find(name) == path for name, path in found.items())
+    assert load("mine").info.name == "other"
+    with pytest.raises(BundleError, match=r"no model is called 'other'; there are: .*\bmine\b"):
+        load("other")
     assert load(str(folder / "mine")).path == folder / "mine"
 
 

@@ -26,34 +26,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the models; 1 when there is none."""
-    from streamser.model.bundle import DEFAULT, available, find
+    from streamser.model.bundle import DEFAULT, available
     from streamser.outputs.palette import printable
 
-    manifests = available()
+    found = available()
     if args.json:
         models = [
             {
-                "name": manifest.name,
+                "name": path.name,
                 "version": manifest.version,
                 "created": manifest.created,
                 "license": manifest.license,
                 "description": manifest.description,
                 "labels": manifest.labels,
-                "default": manifest.name == DEFAULT,
-                "path": str(find(manifest.name)),
+                "default": path.name == DEFAULT,
+                "path": str(path),
             }
-            for manifest in manifests
+            for path, manifest in found.items()
         ]
         print(json.dumps(models, indent=2))
-    if not manifests:
+    if not found:
         complain("no model is installed: install streamser again, or pass --model FOLDER")
         return FAILED
     if not args.json:
-        for manifest in manifests:
-            mark = "*" if manifest.name == DEFAULT else " "
-            print(f"{mark} {manifest.name} {printable(manifest.version)}")
+        for path, manifest in found.items():
+            mark = "*" if path.name == DEFAULT else " "
+            print(f"{mark} {printable(path.name)} {printable(manifest.version)}")
             print(f"    {printable(manifest.description)}")
             print(f"    labels   {' '.join(map(printable, manifest.labels))}")
             print(f"    licence  {printable(manifest.license)}, of {manifest.created[:10]}")
-            print(f"    folder   {printable(str(find(manifest.name)))}")
+            print(f"    folder   {printable(str(path))}")
     return OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from streamser.model.manifest import (
     Manifest,
     read_limited,
 )
+from streamser.strict import printable
 
 DEFAULT = "streamser-research"
 
@@ -72,37 +74,46 @@ def folders() -> Iterator[Path]:
     yield data / "streamser" / "models"
 
 
-def available() -> list[Manifest]:
-    """Return the manifests of the bundles that `load` finds by name; unreadable ones are left out.
+def available() -> dict[Path, Manifest]:
+    """Return the bundles that `load` finds by name, their folder's; unreadable ones are left out.
 
     The networks are not looked at.
     """
-    found: dict[str, Manifest] = {}
+    found: dict[Path, Manifest] = {}
+    names: set[str] = set()
     for folder in folders():
         for path in sorted(folder.glob(f"*/{MANIFEST}")):
-            try:
-                manifest, _ = Manifest.read(path)
-            except BundleError:
+            if path.parent.name in names:
                 continue
-            if path.parent.name not in found:
-                found[path.parent.name] = manifest
-    return list(found.values())
+            names.add(path.parent.name)
+            with suppress(BundleError):
+                found[path.parent], _ = Manifest.read(path)
+    return found
 
 
 def find(model: str | Path | None = None) -> Path:
     """Return the folder of a bundle, given its name or the folder itself. Raises BundleError."""
     model = DEFAULT if model is None else model
-    if isinstance(model, str) and model and model.strip(".") and os.sep not in model:
-        for folder in folders():
-            if (folder / model / MANIFEST).is_file():
-                return folder / model
-    path = Path(model).expanduser()
-    if (path / MANIFEST).is_file() and str(model):
-        return path
+    try:
+        for path in _meant(model):
+            if (path / MANIFEST).is_file():
+                return path
+    except OSError as error:
+        raise BundleError(f"{error.filename}: {error.strerror}") from None
+    except RuntimeError:
+        raise BundleError(f"{model}: no such home directory") from None
     if isinstance(model, Path) or os.sep in model:
         raise BundleError(f"{model}: not a model bundle, it has no {MANIFEST}")
-    names = ", ".join(manifest.name for manifest in available()) or "none"
+    names = ", ".join(printable(path.name) for path in available()) or "none"
     raise BundleError(f"no model is called {model!r}; there are: {names}")
+
+
+def _meant(model: str | Path) -> Iterator[Path]:
+    if isinstance(model, str) and model.strip(".") and os.sep not in model:
+        for folder in folders():
+            yield folder / model
+    if str(model):
+        yield Path(model).expanduser()
 
 
 def load(model: str | Path | None = None) -> Bundle:
