@@ -27,7 +27,9 @@ import pytest
 import soundfile
 
 from streamser.cli import COMMANDS, main
+from streamser.cli.analyze import _find
 from streamser.clip import demo_clip
+from streamser.events import Utterance
 from streamser.outputs.emotionml import EmotionMl
 from streamser.outputs.records import Csv, Jsonl, Record, Table
 
@@ -306,6 +308,37 @@ def test_a_name_that_is_no_text_can_be_written() -> None:
         write(stream).write(record)
         stream.flush()
         assert "ff.wav" in raw.getvalue().decode().lower() or write is Table
+
+
+def test_a_carriage_return_does_not_split_a_row() -> None:
+    record = Record(path="c\rr.wav", start=0.0, end=1.0, utterance=None)
+    stream = io.StringIO()
+    Csv(stream, ["sad"]).write(record)
+    head, row = csv.reader(io.StringIO(stream.getvalue(), newline=""))
+    assert row[0] == record.path and len(row) == len(head)
+    assert stream.getvalue().splitlines()[-1].endswith("no_speech,,,")
+
+
+def test_a_label_stays_in_its_row() -> None:
+    heard: dict[str, Any] = {"t": 1.0, "utterance": 0, "start": 0.0, "end": 1.0}
+    heard |= {"status": "steady", "confidence": 1.0, "valence": 0.0, "arousal": 0.0}
+    label = "\x1b[31m\n"
+    utterance = Utterance(**heard, label=label, scores={label: 1.0}, speech_seconds=1.0)
+    stream = io.StringIO()
+    Table(stream).write(Record(path="x.wav", start=0.0, end=1.0, utterance=utterance))
+    assert stream.getvalue().count("\n") == 2 and "\x1b" not in stream.getvalue()
+
+
+def test_a_deep_folder_does_not_hide_the_others(tmp_path: Path) -> None:
+    deep = tmp_path / "deep" / "/".join("d" * 1500)
+    subprocess.run(["mkdir", "-p", deep], check=True)
+    try:
+        for folder in (tmp_path, deep):
+            (folder / "a.wav").touch()
+        found, useless = _find([str(tmp_path)])
+        assert found == [str(tmp_path / "a.wav"), str(deep / "a.wav")] and not useless
+    finally:  # pytest's own way is not deep enough
+        subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)
 
 
 def test_models_as_json() -> None:

@@ -113,13 +113,22 @@ def _find(paths: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _search(folder: str, problems: list[str]) -> Iterator[str]:
-    def note(error: OSError) -> None:
-        problems.append(f"{error.filename}: {error.strerror}")
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif _is_recording(path := Path(entry)):
+                        yield str(path)
+        except OSError as error:
+            problems.append(f"{error.filename}: {error.strerror}")
 
-    for root, _, names in os.walk(folder, onerror=note):
-        for name in names:
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield str(Path(root, name))
+
+def _is_recording(path: Path) -> bool:
+    named = path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return named and not path.is_dir()
 
 
 class Judge:

@@ -66,9 +66,10 @@ class Table:
             head = ("start s", "end s", "status", "label", "conf", "path")
             print("{:>8} {:>8}  {:<11} {:<10} {:>5}  {}".format(*head), file=self._stream)
         confidence = "" if record.label is None else f"{(record.confidence or 0) * 100:.0f} %"
+        label = printable(record.label or "-")
         print(
             f"{record.start:8.2f} {record.end:8.2f}  {record.status:<11} "
-            f"{record.label or '-':<10} {confidence:>5}  {printable(record.path)}",
+            f"{label:<10} {confidence:>5}  {printable(record.path)}",
             file=self._stream,
         )
 
@@ -103,12 +104,22 @@ class Jsonl:
         """Nothing is left to write."""
 
 
+class _UnixLines:
+    """Rows of the csv module, which quotes a lone carriage return only where rows end in one."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> None:
+        self._stream.write(row.removesuffix("\r\n") + "\n")
+
+
 class Csv:
     """Comma-separated, with a header and a column `score_LABEL` for each label."""
 
     def __init__(self, stream: TextIO, labels: Sequence[str]) -> None:
         self._labels = labels
-        self._rows = csv.writer(stream, lineterminator="\n")
+        self._rows = csv.writer(_UnixLines(stream))
         columns = ("path", "start", "end", "status", "label", "confidence")
         self._rows.writerow([*columns, *(f"score_{label}" for label in labels)])
 
