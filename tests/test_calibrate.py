@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -20,9 +21,19 @@ from numpy.typing import NDArray
 
 from streamser import strict
 from streamser.analysis.calibration import Calibration
-from streamser.analysis.profile import Profile, ProfileError, read_profile, shift, to_json
+from streamser.analysis.profile import (
+    Profile,
+    ProfileError,
+    delete_profile,
+    load_profile,
+    read_profile,
+    save_profile,
+    shift,
+    to_json,
+)
 from streamser.analysis.whole import analyze_whole
 from streamser.audio.recording import read_recording
+from streamser.cli import main
 from streamser.clip import demo_clip
 from streamser.model.bundle import Bundle, load
 
@@ -147,6 +158,52 @@ def test_what_does_not_do_is_told_in_one_line(tmp_path: Path) -> None:
     broken.write_text('{"name": "x"}')
     assert "is missing" in complaint(streamser(tmp_path, "calibrate", "--import", str(broken)))
     assert streamser(tmp_path, "calibrate", "--seconds", "5").returncode == 2
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of profiles, in which there is one, anna."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return save_profile(profile()).parent
+
+
+@pytest.mark.parametrize(
+    ("option", "code"), [("--profile", 1), ("--delete", 1), ("--export", 1), ("--import", 2)]
+)
+def test_an_empty_name_is_none(
+    option: str, code: int, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["calibrate", option, "", "--input", CLIP]) == code
+    told = capsys.readouterr()
+    assert told.out == "" and ("name has to be" in told.err or "it is empty" in told.err)
+    assert [path.name for path in state.iterdir()] == ["anna.json"]
+
+
+def test_a_file_to_import_that_is_not_there_is_no_profile_of_its_name(state: Path) -> None:
+    with pytest.raises(ProfileError, match=r"^nothere/anna\.json: No such file"):
+        read_profile(Path("nothere/anna.json"))
+    with pytest.raises(ProfileError, match=r"^no profile bert; there are: anna$"):
+        load_profile("bert")
+
+
+def test_a_damaged_profile_can_be_forgotten(state: Path) -> None:
+    (state / "anna.json").write_text("{")
+    delete_profile("anna")
+    assert not list(state.iterdir())
+
+
+def test_what_a_profile_says_of_itself_stays_in_its_line(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_profile(dataclasses.replace(profile(), created="\x1b[31m", model="x\ny"))
+    assert main(["calibrate", "--list"]) == 0
+    assert r"anna  \x1b[31m  " in (out := capsys.readouterr().out) and r"for x\ny" in out
+
+
+@pytest.mark.parametrize("number", [1e300, -1e38])
+def test_statistics_that_would_leave_float32_are_refused(number: float) -> None:
+    with pytest.raises(ValueError, match="pooled has to be in"):
+        dataclasses.replace(profile(), pooled=(number, *profile().pooled[1:]))
 
 
 @pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing()))

@@ -20,6 +20,9 @@ Floats = NDArray[np.float32]
 _LARGEST = 1 << 20
 """Bytes; no profile is longer."""
 
+_MOST = 1e30
+"""What a statistic may be, so that the head's sums of them stay within float32."""
+
 
 class ProfileError(Exception):
     """A profile cannot be read, written or used; the message says why, in one line."""
@@ -45,8 +48,10 @@ class Profile:
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        if not all(map(math.isfinite, (*self.pooled, self.speech_seconds))):
-            raise ValueError("pooled has to be finite")
+        if not math.isfinite(self.speech_seconds):
+            raise ValueError("speech_seconds has to be finite")
+        if not all(abs(number) <= _MOST for number in self.pooled):
+            raise ValueError(f"pooled has to be in -{_MOST:g}..{_MOST:g}")
 
 
 def shift(bundle: Bundle, profile: Profile | None) -> Floats:
@@ -88,7 +93,7 @@ def folder() -> Path:
 
 def load_profile(name: str) -> Profile:
     """Return a stored profile. Raises ProfileError."""
-    return read_profile(_path(name))
+    return read_profile(_stored(name))
 
 
 def read_profile(path: Path) -> Profile:
@@ -97,9 +102,6 @@ def read_profile(path: Path) -> Profile:
         with path.open("rb") as file:
             content = file.read(_LARGEST)
         return strict.read(Profile, strict.parse_object(content))
-    except FileNotFoundError:
-        there = ", ".join(names()) or "none"
-        raise ProfileError(f"no profile {path.stem}; there are: {there}") from None
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror}") from None
     except ValueError as error:
@@ -125,11 +127,11 @@ def save_profile(profile: Profile) -> Path:
 
 def delete_profile(name: str) -> None:
     """Forget a profile. Raises ProfileError."""
-    load_profile(name)
+    path = _stored(name)
     try:
-        _path(name).unlink()
+        path.unlink()
     except OSError as error:
-        raise ProfileError(f"{_path(name)}: {error.strerror}") from None
+        raise ProfileError(f"{path}: {error.strerror}") from None
 
 
 def names() -> list[str]:
@@ -140,6 +142,18 @@ def names() -> list[str]:
 def to_json(profile: Profile) -> str:
     """Return the text of a profile's file."""
     return json.dumps(strict.plain(profile)) + "\n"
+
+
+def _stored(name: str) -> Path:
+    path = _path(name)
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        there = ", ".join(names()) or "none"
+        raise ProfileError(f"no profile {name}; there are: {there}") from None
+    except OSError as error:
+        raise ProfileError(f"{path}: {error.strerror}") from None
+    return path
 
 
 def _path(name: str) -> Path:

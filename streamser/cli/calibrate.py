@@ -51,7 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--list", action="store_true", help="list the profiles")
     what.add_argument("--export", metavar="NAME", help="write a profile to standard output")
-    what.add_argument("--import", metavar="FILE", dest="bring", help="store an exported profile")
+    what.add_argument(
+        "--import", metavar="FILE", dest="bring", type=_file, help="store an exported profile"
+    )
     what.add_argument("--delete", metavar="NAME", help="forget a profile")
     parser.add_argument(
         "--seconds",
@@ -70,17 +72,17 @@ def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     options.check_input(args, parser)
     if args.list:
         return _list()
-    if args.export:
+    if args.export is not None:
         from streamser.analysis.profile import load_profile, to_json
 
         print(to_json(load_profile(args.export)), end="")
         return OK
-    if args.bring:
+    if args.bring is not None:
         from streamser.analysis.profile import read_profile, save_profile
 
-        print(f"stored {save_profile(read_profile(Path(args.bring)))}")
+        print(f"stored {save_profile(read_profile(args.bring))}")
         return OK
-    if args.delete:
+    if args.delete is not None:
         from streamser.analysis.profile import delete_profile
 
         delete_profile(args.delete)
@@ -89,8 +91,15 @@ def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     return _calibrate(args)
 
 
+def _file(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return Path(text)
+
+
 def _list() -> int:
     from streamser.analysis.profile import ProfileError, folder, load_profile, names
+    from streamser.strict import printable
 
     found = names()
     if not found:
@@ -105,7 +114,7 @@ def _list() -> int:
             bad += 1
             continue
         seconds = f"{profile.speech_seconds:.0f} s of speech"
-        print(f"{name}  {profile.created}  {seconds}  for {profile.model}")
+        print(printable(f"{name}  {profile.created}  {seconds}  for {profile.model}"))
     print(f"in {folder()}")
     return FAILED if bad else OK
 
@@ -171,7 +180,11 @@ def _show(calibration: Calibration, wanted: float) -> None:
 
 def _told(calibration: Calibration, profile: Profile) -> list[str]:
     """Return what the profile changes about the voice it was made of."""
+    from streamser.strict import printable
+
     before, after = calibration.scores(None), calibration.scores(profile)
     first = sorted(before, key=lambda label: -before[label])[:3]
-    rows = [f"  {label:<10} {before[label]:5.0%} -> {after[label]:4.0%}" for label in first]
+    rows = [
+        f"  {printable(label):<10} {before[label]:5.0%} -> {after[label]:4.0%}" for label in first
+    ]
     return ["your ordinary voice, before and after (mean probability):", *rows]
