@@ -215,11 +215,23 @@ def test_wall_time_is_the_sample_clock() -> None:
 
 @pytest.mark.parametrize(
     ("bad", "error"),
-    [(np.zeros(10, np.float32), TypeError), (np.zeros((10, 2), np.int16), ValueError)],
+    [
+        (np.zeros(10, np.float32), TypeError),
+        (np.zeros((10, 2), np.int16), ValueError),
+        ([1, 2], TypeError),
+        (None, TypeError),
+    ],
 )
-def test_wrong_samples_are_refused(bad: NDArray[np.generic], error: type[Exception]) -> None:
-    with pytest.raises(error):
+def test_wrong_samples_are_refused(bad: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match="samples have to be"):
         Analyzer(model=bundle()).push(bad)  # type: ignore[arg-type]
+
+
+def test_fewer_samples_than_none_cannot_be_lost() -> None:
+    analyzer = Analyzer(model=bundle())
+    with pytest.raises(ValueError, match="-5000 samples"):
+        analyzer.skip(-5000)
+    assert analyzer.t == 0
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamser import strict
+from streamser.analysis.analyzer import Analyzer
 from streamser.analysis.calibration import Calibration
 from streamser.analysis.profile import (
     Profile,
@@ -204,6 +205,10 @@ def test_what_a_profile_says_of_itself_stays_in_its_line(
 def test_statistics_that_would_leave_float32_are_refused(number: float) -> None:
     with pytest.raises(ValueError, match="pooled has to be in"):
         dataclasses.replace(profile(), pooled=(number, *profile().pooled[1:]))
+
+
+def test_an_analyzer_takes_a_profile_by_its_name(state: Path) -> None:
+    assert Analyzer(model=bundle(), profile="anna").profile == profile()
 
 
 @pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing()))

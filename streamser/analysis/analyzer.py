@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamser.analysis.evidence import Evidence
 from streamser.analysis.hops import HOP, HOP_SECONDS, SAMPLE_RATE, Hops
-from streamser.analysis.profile import Profile
+from streamser.analysis.profile import Profile, load_profile
 from streamser.analysis.settings import Settings
 from streamser.analysis.verdict import WARM_UP, Verdict
 from streamser.analysis.voice import VoiceGate
@@ -29,20 +29,23 @@ class Analyzer:
         *,
         model: Bundle | Path | str | None = None,
         settings: Settings | None = None,
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         session: Session | None = None,
     ) -> None:
         """`model` is a loaded bundle, its name or folder; None is the default model.
 
-        `profile` is of the one who speaks. Raises ProfileError when it is of another model.
+        `profile` is of the one who speaks, or its name. Raises ProfileError when it is of another
+        model, or there is none of this name.
         """
         self.model = model if isinstance(model, Bundle) else load(model)
         self.settings = settings or Settings()
         self._session = session or Session()
         gate = self.settings.gate
         self._gate = VoiceGate(gate)
-        self.profile = profile
-        self._evidence = Evidence(self.model, half_life=self.settings.half_life, profile=profile)
+        self.profile = load_profile(profile) if isinstance(profile, str) else profile
+        self._evidence = Evidence(
+            self.model, half_life=self.settings.half_life, profile=self.profile
+        )
         self._hops = Hops(lookback=gate.lookback, context=self._evidence.context)
         manifest = self.model.manifest
         self._interval = max(1, round(self.settings.interval / HOP_SECONDS))
@@ -94,10 +97,11 @@ class Analyzer:
     def push(self, samples: NDArray[np.int16]) -> list[Event]:
         """Analyse int16 mono samples at 16 kHz, any number.
 
-        Raises TypeError for another dtype and ValueError for another shape.
+        Raises TypeError for another dtype, or no array, and ValueError for another shape.
         """
-        if samples.dtype != np.int16:
-            raise TypeError(f"samples have to be int16, not {samples.dtype}")
+        kind = getattr(samples, "dtype", type(samples))
+        if kind != np.int16:
+            raise TypeError(f"samples have to be an int16 array, not {kind}")
         if samples.ndim != 1:
             raise ValueError(f"samples have to be mono, (n,), not {samples.shape}")
         events: list[Event] = []
@@ -107,7 +111,12 @@ class Analyzer:
         return events
 
     def skip(self, samples: int) -> list[Event]:
-        """Note that `samples` samples were lost here: end the utterance and move the clock."""
+        """Note that `samples` samples were lost here: end the utterance and move the clock.
+
+        Raises ValueError for fewer than none.
+        """
+        if samples < 0:
+            raise ValueError(f"{samples} samples cannot be lost")
         events = self.finish()
         self._clock += self._hops.filled + samples
         self._forget()
