@@ -296,7 +296,7 @@ def test_what_cannot_be_done_is_one_line(
         ('"mfcc_mean"', '"nothing"', "no front nothing"),
         ('"deep_emotion_1d"', '"nothing"', "no network nothing"),
         ("n_mfcc", "n_mfc", "n_mfc"),
-        ("test_share", "share", "no such key: share"),
+        ("test_share", "share", "own.share is not a known field"),
         ("batch = 8", 'optimiser = "magic"', "no optimiser magic"),
         ('["mine"]', '["other"]', "none of other"),
     ):

@@ -50,6 +50,7 @@ from train.network import Network
 from train.recipe import RECIPES, FitSettings, NetworkSettings, Recipe, RecipeError, load_recipe
 from train.results import gather
 from train.scores import unweighted_recall
+from train.systems.recipe import find_recipe
 
 RAW = ("01", "03", "04", "05", "06", "07", "08")
 ACTORS = (1, 11, 20, 21, 4, 10, 2, 15)
@@ -302,6 +303,25 @@ def test_a_wrong_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="streamser-research"):
         load_recipe("nothing")
     assert isinstance(load_recipe("streamser-research"), Recipe)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "reason"),
+    [
+        ("The network", "Le r\u00e9seau", "utf-8"),
+        ("n_mfcc = 64", "n_mfcc = 300", "mfcc.n_mfcc has to be in"),
+        ("passes = 40", 'passes = "many"', "fit.passes has to be a whole number"),
+        ("name =", "gate = 3\nname =", "gate has to be an object"),
+    ],
+)
+def test_a_wrong_value_in_a_recipe_is_named(
+    wrong: str, right: str, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    told = (RECIPES / "streamser-quick.toml").read_text().replace(wrong, right)
+    path.write_text(told, encoding="latin-1")
+    with pytest.raises(RecipeError, match=f"{path}: .*{reason}"):
+        find_recipe(str(path))
 
 
 @needs_corpora

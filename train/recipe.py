@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import re
 import tomllib
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from streamser import strict
 from streamser.analysis.voice import GateSettings
 from streamser.model.manifest import Features
 
@@ -170,7 +170,7 @@ class Recipe:
 
 def load_recipe(name: str) -> Recipe:
     """Read a recipe by its name in `train/recipes` or by its path. Raises RecipeError."""
-    return read_recipe(*find_table(name))
+    return read_recipe(Recipe, *find_table(name))
 
 
 def find_table(name: str) -> tuple[Path, Table]:
@@ -180,48 +180,20 @@ def find_table(name: str) -> tuple[Path, Table]:
     """
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     try:
-        return path, tomllib.loads(path.read_text())
+        return path, tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
         raise RecipeError(f"no recipe {name}: there are {known}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: {error}") from None
 
 
-def read_recipe(path: Path, table: Table) -> Recipe:
-    """Return what the file `path` says as a recipe. Raises RecipeError."""
-    sections = {
-        "mfcc": Features,
-        "gate": GateSettings,
-        "network": NetworkSettings,
-        "augment": AugmentSettings,
-        "fit": FitSettings,
-    }
-    return whole(Recipe, table, sections, path)
-
-
-def whole(kind: type[T], table: Table, sections: dict[str, type], path: Path) -> T:
-    """Return what the file `path` says as the dataclass `kind`, its `sections` as theirs.
-
-    Raises RecipeError for a wrong key.
-    """
-    filled = {
-        title: section(inner, table.get(title, {}), f"{path}: [{title}]")
-        for title, inner in sections.items()
-    }
-    return section(kind, table | filled, str(path))
-
-
-def section(kind: type[T], table: Table, where: str) -> T:
-    """Return a table of a recipe as the dataclass `kind`. Raises RecipeError for a wrong key."""
-    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(table) - known):
-        raise RecipeError(f"{where}: no such key: {', '.join(unknown)}")
-    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+def read_recipe(kind: type[T], path: Path, table: Table) -> T:
+    """Return what the file `path` says as a recipe of a kind. Raises RecipeError."""
     try:
-        return kind(**frozen)
-    except TypeError as error:
-        raise RecipeError(f"{where}: {error}") from None
+        return strict.read(kind, table)
+    except ValueError as error:
+        raise RecipeError(f"{path}: {error}") from None
 
 
 def call(function: Callable[..., T], settings: Table, *given: Any, where: str) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from train.recipe import Recipe, Table, find_table, read_recipe, whole
+from train.recipe import Recipe, Table, find_table, read_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,5 @@ def find_recipe(name: str) -> Recipe | SystemRecipe:
     """
     path, table = find_table(name)
     if "features" not in table:
-        return read_recipe(path, table)
-    sections = {"published": Published, "labels": Labels, "fit": Fit, "own": Own}
-    return whole(SystemRecipe, table, sections, path)
+        return read_recipe(Recipe, path, table)
+    return read_recipe(SystemRecipe, path, table)
