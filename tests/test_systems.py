@@ -313,6 +313,15 @@ def test_what_cannot_be_done_is_one_line(
     assert "no trained network" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wrong", [("--epochs", "0"), ("--epochs", "-2"), ("--fold", "1", "0")])
+def test_epochs_and_folds_are_counted_from_one(
+    wrong: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["fit", "deep-emotion-1d", "--root", str(tmp_path), *wrong])
+    assert f"{wrong[0]}: has to be 1 or more" in capsys.readouterr().err
+
+
 def test_transfer_freezes_the_weights_it_is_given_or_says_that_it_needs_some(
     tmp_path: Path,
 ) -> None:

@@ -26,7 +26,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add what tells the runs of a recipe apart."""
     add_root_arguments(parser)
     parser.add_argument(
-        "--fold", type=int, nargs="+", help="folds (streamser: 1; systems: all of `honest`)"
+        "--fold", type=count, nargs="+", help="folds (streamser: 1; systems: all of `honest`)"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -42,12 +42,20 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="streamser: most dev speakers train as well, once nothing is left to choose",
     )
     parser.add_argument(
-        "--epochs", type=int, help="instead of the recipe's, or its passes; the result says so"
+        "--epochs", type=count, help="instead of the recipe's, or its passes; the result says so"
     )
     systems = parser.add_argument_group("published systems")
     systems.add_argument("--corpus", action="append", default=[], help="only this; may be repeated")
     systems.add_argument("--gender", choices=("male", "female", "both"))
     systems.add_argument("--weights", help="deepemo-transfer: path of ImageNet weights, or `none`")
+
+
+def count(text: str) -> int:
+    """A number from 1 on, as argparse's `type`."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("has to be 1 or more")
+    return number
 
 
 def add_root_arguments(parser: argparse.ArgumentParser) -> None:
