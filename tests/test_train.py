@@ -36,7 +36,7 @@ from streamser.model.bundle import load
 from train import bottleneck, teacher
 from train.batches import Batch, Front, TrainingBatches
 from train.bottleneck import Bottleneck, through
-from train.corpora import EMOTIONS, ravdess
+from train.corpora import EMOTIONS, CorpusError, ravdess
 from train.draws import Draws
 from train.evaluation import agreement, trust
 from train.examples import Examples, renditions
@@ -165,6 +165,25 @@ def test_a_refit_without_a_voice_to_judge_by_is_refused(corpus: Path, tmp_path: 
     recipe = load_recipe("streamser-research")
     with pytest.raises(RecipeError, match="three dev speakers"):
         prepare(recipe, again=True, root=corpus, runs=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "reason"),
+    [
+        ("shemo", "no shemo in .*: download it from"),
+        ("esc10", "no protocol esc10: there are pooled, emobox, sentence-out, ravdess$"),
+        ("synthetic", "no protocol synthetic"),
+        ("ravdess", "ravdess/left-out/1: no voice to train on"),
+    ],
+)
+def test_a_corpus_to_leave_out_has_voices_and_leaves_some_to_learn_from(
+    protocol: str, reason: str, corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "ravdess").symlink_to(corpus / "ravdess")
+    (tmp_path / "esc10" / "002 - Rain").mkdir(parents=True)
+    (tmp_path / "esc10" / "002 - Rain" / "1-17367-A.ogg").touch()
+    with pytest.raises((CorpusError, RecipeError), match=reason):
+        prepare(load_recipe("streamser-quick"), protocol=protocol, root=tmp_path, runs=tmp_path)
 
 
 def told(hops: Sequence[NDArray[np.floating]], own: NDArray[np.int_]) -> float:

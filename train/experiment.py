@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from train import corpora
-from train.corpora.clip import BOREDOM, UNKNOWN, Clip
+from train.corpora.clip import BOREDOM, EMOTIONS, UNKNOWN, Clip
 from train.features import FeatureCache
 from train.recipe import Recipe, RecipeError
 from train.sounds import synthesise
@@ -101,15 +101,19 @@ def prepare(
 
     `protocol` is `pooled` (speaker-disjoint), `emobox`, `sentence-out` (RAVDESS' sentences), or a
     corpus that is left out to be tested on; `again` lets most dev speakers train as well (`refit`).
-    Raises CorpusError and RecipeError.
+    Raises CorpusError, also where the corpora that are there leave no voice to train or test on,
+    and RecipeError.
     """
+    root = root or corpora.default_root()
+    tested = "ravdess" if protocol == "sentence-out" else protocol
+    wanted = {*corpora.present(root), tested} & set(recipe.corpora)
+    readers = [reader for name, reader in corpora.CORPORA.items() if name in wanted]
+    clips = [clip for reader in readers for clip in reader.read(root) if clip.emotion != BOREDOM]
+    voiced = {clip.corpus for clip in clips if clip.emotion in EMOTIONS}
     sentences = ("sentence-out",) if "ravdess" in recipe.corpora else ()
-    known = ("pooled", "emobox", *sentences, *recipe.corpora)
+    known = ("pooled", "emobox", *sentences, *(name for name in recipe.corpora if name in voiced))
     if protocol not in known:
         raise RecipeError(f"no protocol {protocol}: there are {', '.join(known)}")
-    root = root or corpora.default_root()
-    names = [name for name in corpora.present(root) if name in recipe.corpora]
-    clips = [clip for clip in corpora.read(root, names) if clip.emotion != BOREDOM]
     if protocol == "pooled":
         split = pooled(clips, fold)
     elif protocol == "emobox":
@@ -118,6 +122,12 @@ def prepare(
         split = pooled_sentence_out(clips, fold)
     else:
         split = leave_out(clips, protocol, fold)
+    for side in ("train", "test"):
+        if not any(clip.emotion in EMOTIONS for clip in split.sides[side]):
+            raise corpora.CorpusError(
+                f"{split.name}: no voice to {side} on in {root}: it needs more of {recipe.name}'s "
+                "corpora, see python -m train corpora"
+            )
     if again:
         split = refit(split)
         if all(clip.emotion == UNKNOWN for clip in split.dev):
