@@ -265,6 +265,20 @@ def test_a_new_recipe_over_a_new_corpus_goes_from_fit_to_the_table(
     assert (tmp_path / "table" / "results" / "protocols.png").stat().st_size > 1000
 
 
+@pytest.mark.parametrize("place", ["runs/mine/own-s0/result.json", "table/results/mine.json"])
+@pytest.mark.parametrize("told", ["{", "{}", "[{}]", "\xff"])
+def test_a_damaged_result_is_named(
+    place: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(parents=True)
+    path.write_text(told, encoding="latin-1")
+    where = ["--runs", str(tmp_path / "runs"), "--to", str(tmp_path / "table")]
+    assert main(["report", *where]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{path} is damaged: " in line
+
+
 def test_seeds_of_one_fold_count_as_their_mean() -> None:
     records = [r for r in kept() if r["recipe"] == "streamser-research" and not r["seed"]]
     (before,) = as_json(systems(records))

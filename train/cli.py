@@ -12,6 +12,7 @@ from streamser.model.manifest import BundleError
 from train.commands import corpora, eda, evaluate, export, fit, predict, prepare, report
 from train.corpora import CorpusError
 from train.recipe import RecipeError
+from train.results import ResultError
 
 
 class Command(Protocol):
@@ -30,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (corpora, eda, prepare, fit, export, evaluate, p
 FAILURES: tuple[type[Exception], ...] = (
     CorpusError,
     RecipeError,
+    ResultError,
     BundleError,
     SourceError,
     OSError,

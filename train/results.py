@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from train.corpora.clip import EMOTIONS
 
 Record = dict[str, Any]
+T = TypeVar("T")
 
 HONEST = "no speaker on two sides"
 
@@ -23,23 +25,42 @@ PROTOCOLS = {
 RESULTS = Path(__file__).parent / "results"
 """Figures of finished runs, kept with the code."""
 
+NEEDED = {
+    "cost": ("recipe", "split", "seed"),
+    "result": (
+        "recipe", "split", "seed", "protocol", "described", "split_sha256", "commit", "labels",
+        "epochs", "epochs_planned", "seconds", "parameters", "wa", "ua", "by_corpus", "confusion",
+    ),
+}  # fmt: skip
+"""What the report reads in every record of a kind."""
+
+
+class ResultError(Exception):
+    """A result cannot be read; the message is one line for the user."""
+
 
 def gather(runs: Path) -> dict[str, list[Record]]:
     """Records of the finished runs under `runs` by recipe, without settings; costs are among them.
 
-    A record is what `result.json`, `cost.json` or a bundle's `evaluate.json` says.
+    A record is what `result.json`, `cost.json` or a bundle's `evaluate.json` says. Raises
+    ResultError.
     """
     found: dict[str, list[Record]] = {}
     for path in sorted(runs.glob("*/*/*.json")):
         reader = {"result": _system, "cost": _cost, "evaluate": _bundle}.get(path.stem)
         if reader:
-            record = reader(path)
+            with _named(path):
+                record = reader(path)
+                _need_all(record)
             found.setdefault(record["recipe"], []).append(record)
     return found
 
 
 def keep(found: dict[str, list[Record]], folder: Path = RESULTS) -> None:
-    """Write one file per recipe; recipes and runs that are not in `found` stay as they were."""
+    """Write one file per recipe; recipes and runs that are not in `found` stay as they were.
+
+    Raises ResultError.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for recipe, records in found.items():
         path = folder / f"{recipe}.json"
@@ -49,7 +70,7 @@ def keep(found: dict[str, list[Record]], folder: Path = RESULTS) -> None:
 
 
 def kept(folder: Path = RESULTS) -> Iterator[Record]:
-    """All records in `folder`."""
+    """All records in `folder`. Raises ResultError."""
     for path in sorted(folder.glob("*.json")):
         yield from _read(path)
 
@@ -57,8 +78,34 @@ def kept(folder: Path = RESULTS) -> Iterator[Record]:
 def _read(path: Path) -> list[Record]:
     if not path.exists():
         return []
-    records: list[Record] = json.loads(path.read_text())
+    with _named(path):
+        records: list[Record] = _load(path, list)
+        for record in records:
+            _need_all(record)
     return records
+
+
+def _load(path: Path, kind: type[T]) -> T:
+    told = json.loads(path.read_text())
+    if not isinstance(told, kind):
+        raise TypeError(f"it holds no {kind.__name__}")
+    return told
+
+
+def _need_all(record: Record) -> None:
+    for key in NEEDED[record["kind"]]:
+        record[key]
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Raise ResultError, with the name of the file, where it does not tell what it should."""
+    try:
+        yield
+    except KeyError as error:
+        raise ResultError(f"{path} is damaged: there is no {error.args[0]}") from None
+    except (TypeError, ValueError) as error:
+        raise ResultError(f"{path} is damaged: {error}") from None
 
 
 def _key(record: Record) -> tuple[str, str, int]:
@@ -66,17 +113,20 @@ def _key(record: Record) -> tuple[str, str, int]:
 
 
 def _system(path: Path) -> Record:
-    return {"kind": "result"} | _without_settings(json.loads(path.read_text()))
+    return {"kind": "result"} | _without_settings(_load(path, dict))
 
 
 def _cost(path: Path) -> Record:
-    return {"kind": "cost"} | _without_settings(json.loads(path.read_text()))
+    return {"kind": "cost"} | _without_settings(_load(path, dict))
 
 
 def _bundle(path: Path) -> Record:
     """A bundle's figures in the words of a system's result."""
-    told = json.loads(path.read_text())
-    fitted = json.loads(path.with_name("fit.json").read_text())
+    told = _load(path, dict)
+    beside = path.with_name("fit.json")
+    with _named(beside):
+        fitted = _load(beside, dict)
+        passes = fitted["settings"]["fit"]["passes"]
     rows = told["corpora"]
     protocol = next((name for name in PROTOCOLS if name in told["protocol"]), "honest")
     return {
@@ -90,7 +140,7 @@ def _bundle(path: Path) -> Record:
         "ua": rows["mean"]["ua"],
         "ece": told["calibration"]["ece"],
         "by_corpus": {name: row for name, row in rows.items() if name != "mean"},
-        "epochs": fitted["settings"]["fit"]["passes"],
+        "epochs": passes,
         "epochs_planned": told["settings"]["fit"]["passes"],
         "seconds": fitted.get("seconds"),
         "parameters": fitted.get("parameters"),
