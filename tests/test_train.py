@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -36,6 +37,7 @@ from streamser.model.bundle import load
 from train import bottleneck, teacher
 from train.batches import Batch, Front, TrainingBatches
 from train.bottleneck import Bottleneck, through
+from train.cli import main
 from train.corpora import EMOTIONS, CorpusError, ravdess
 from train.draws import Draws
 from train.evaluation import agreement, trust
@@ -184,6 +186,28 @@ def test_a_corpus_to_leave_out_has_voices_and_leaves_some_to_learn_from(
     (tmp_path / "esc10" / "002 - Rain" / "1-17367-A.ogg").touch()
     with pytest.raises((CorpusError, RecipeError), match=reason):
         prepare(load_recipe("streamser-quick"), protocol=protocol, root=tmp_path, runs=tmp_path)
+
+
+def test_predict_answers_by_the_run_that_is_named_else_by_what_is_shipped(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    quick = (RECIPES / "streamser-quick.toml").read_text()
+    recipe.write_text(quick.replace("[fit]", "[fit]\nsynthetic_sounds = 22"))
+    runs = tmp_path / "runs"
+    bundle = runs / "streamser-quick" / "pooled-2-s1" / "bundle"
+    shutil.copytree(load("streamser-open").path, bundle)
+
+    def predict(recipe: object, *options: str) -> str:
+        where = ("--root", str(corpus), "--runs", str(runs))
+        done = main(["predict", str(demo_clip()), "--recipe", str(recipe), *options, *where])
+        told = capsys.readouterr()
+        return told.err if done else told.out
+
+    assert "by streamser-research" in predict("streamser-research")
+    assert "by streamser-open" in predict(recipe, "--fold", "2", "--seed", "1")
+    assert "pooled-1-s0/bundle: not a model bundle" in predict(recipe)
+    assert "no protocol nonsense" in predict("streamser-research", "--protocol", "nonsense")
 
 
 def told(hops: Sequence[NDArray[np.floating]], own: NDArray[np.int_]) -> float:

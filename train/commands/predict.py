@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.commands.export import MODELS
-from train.commands.runs import add_run_options, system_runs
+from train.commands.export import MODELS, bundle_folder
+from train.commands.runs import add_run_options, experiment, names_run, system_runs
+from train.recipe import load_recipe
 from train.systems.recipe import SystemRecipe, find_recipe
 
 NAME = "predict"
@@ -55,11 +56,19 @@ def _by_bundle(arguments: argparse.Namespace) -> Iterator[Answer]:
     from streamser.audio.recording import read_recording
     from streamser.model.bundle import load
 
-    bundle = load(MODELS / find_recipe(arguments.recipe).name)
+    bundle = load(_bundle_folder(arguments))
     analyzer = WholeAnalyzer(model=bundle)
     for path in arguments.path:
         verdict = analyzer.analyze(read_recording(path))
         yield path, (bundle.info.name, dict(verdict.scores) if verdict else {})
+
+
+def _bundle_folder(arguments: argparse.Namespace) -> Path:
+    """The bundle of the run that the options name; what is shipped, if they name none."""
+    recipe = load_recipe(arguments.recipe)
+    if recipe.shipped and not names_run(arguments):
+        return MODELS / recipe.name
+    return bundle_folder(experiment(arguments))
 
 
 def _print(path: Path, name: str, scores: dict[str, float]) -> None:

@@ -64,6 +64,12 @@ def add_root_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (runs/)")
 
 
+def names_run(arguments: argparse.Namespace) -> bool:
+    """Whether any option tells a run from the recipe's others."""
+    options = ("fold", "seed", "protocol", "refit", "epochs", "corpus", "gender", "weights")
+    return any(getattr(arguments, option) for option in options)
+
+
 def experiment(arguments: argparse.Namespace, fold: int | None = None) -> Experiment:
     """Lay out the run of a streaming network that the arguments name."""
     for option in ("corpus", "gender", "weights"):
