@@ -27,6 +27,8 @@ from websockets.http11 import Request
 from websockets.sync.client import ClientConnection, connect
 
 from streamser.config import WebSocket
+from streamser.outputs.access import Token
+from streamser.outputs.output import OutputError
 from streamser.outputs.websocket import WebSocketServer
 from streamser.streams.pool import Streams
 
@@ -242,6 +244,14 @@ def test_whatever_is_asked_nobody_comes_in_without_the_token(path: str, shown: s
 
 
 SERVER = WebSocketServer(WebSocket(token=TOKEN), Streams())
+
+
+@pytest.mark.parametrize("token", ["short", f"{TOKEN}é"])
+def test_a_token_from_a_file_has_to_be_one_that_can_be_shown(tmp_path: Path, token: str) -> None:
+    path = tmp_path / "token"
+    path.write_text(token, encoding="utf-8")
+    with pytest.raises(OutputError, match="16 characters or more, all of ASCII"):
+        Token(WebSocket(token_file=str(path)))
 
 
 def test_what_stands_in_the_way_is_told(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ class Token:
     def __init__(self, server: TcpServer) -> None:
         """Raises OutputError."""
         token = secret(server.token, server.token_file, "token_file")
-        if token is not None and len(token) < 16:
-            raise OutputError(f"token_file {server.token_file}: has to have 16 characters or more")
+        if token is not None and (len(token) < 16 or not token.isascii()):
+            raise OutputError(
+                f"token_file {server.token_file}: has to have 16 characters or more, all of ASCII"
+            )
         self._token = None if token is None else token.encode()
 
     def admits(self, authorization: str | None) -> bool:
