@@ -16,7 +16,14 @@ from broker import MOSQUITTO, Broker, Subscriber
 from serving import SECOND, Serving, certificate, speech, until
 
 from streamser.config import Mqtt
-from streamser.events import ModelInfo, SessionEnded, SessionStarted
+from streamser.events import (
+    ModelInfo,
+    SessionEnded,
+    SessionStarted,
+    SourceLost,
+    SourceRestored,
+    SpeechStarted,
+)
 from streamser.flow import Flow
 from streamser.outputs.homeassistant import discovery
 from streamser.outputs.mqtt import MqttClient
@@ -171,6 +178,57 @@ def test_a_broker_that_hangs_holds_nothing_up_and_costs_what_is_counted(
     assert output.failure() is None
     output.close()
     home.close()
+
+
+@needs_broker
+@pytest.mark.parametrize("waiting", [0, 120])
+def test_a_broker_that_comes_back_retains_what_is_true_now(broker: Broker, waiting: int) -> None:
+    """Even if older messages wait for it, or so many that there is no room for another."""
+    flow = Flow(clock=lambda: 0.0)
+    output = MqttClient(Mqtt(port=broker.port, id="ear", events=True), flow)
+    flow.note([], 1.0)
+    output.open()
+    until(output._client.is_connected)
+    broker.freeze(True)
+    for number in range(waiting):
+        output.push(SessionEnded(t=1.0, reason="x"), str(number))
+    lost = SourceLost(t=1.0, source="mic", reason="x")
+    flow.note([lost], 1.0)
+    output.push(lost, "lost")
+
+    connection = output._client.socket()
+    assert isinstance(connection, socket.socket)
+    connection.shutdown(socket.SHUT_RDWR)
+    until(lambda: not output._client.is_connected())
+    restored = SourceRestored(t=2.0, source="mic", reason="x")
+    flow.note([restored], 2.0)
+    output.push(restored, "restored")
+    output.push(SpeechStarted(t=3.0, utterance=0, start=3.0), "speech")
+    broker.freeze(False)
+    until(output._client.is_connected)
+    until(lambda: not output._client._out_messages)
+    late = Subscriber(broker.port)
+    assert late.until("streamser/ear/availability") == "online"
+    assert late.until("streamser/ear/state")["speaking"]
+    late.close()
+    output.close()
+
+
+@needs_broker
+def test_a_broker_that_hung_retains_what_is_true_now(broker: Broker) -> None:
+    output = MqttClient(Mqtt(port=broker.port, id="ear"), Flow())
+    output.open()
+    until(output._client.is_connected)
+    broker.freeze(True)
+    for _ in range(120):
+        output.push(SessionEnded(t=1.0, reason="x"), "")
+    output.push(SpeechStarted(t=2.0, utterance=0, start=2.0), "")
+    broker.freeze(False)
+    until(lambda: not output._client._out_messages)
+    late = Subscriber(broker.port)
+    assert late.until("streamser/ear/state")["speaking"]
+    late.close()
+    output.close()
 
 
 @needs_broker

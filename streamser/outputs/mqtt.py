@@ -63,6 +63,10 @@ class MqttClient:
         self._available = False
         self._stated_at = 0.0
         self._problem = ""
+        self._truth: dict[str, str] = {}
+        """What the broker is to retain, by topic."""
+        self._untold: set[str] = set()
+        """Topics for which it may retain something else, until they are told again."""
         self._thread: threading.Thread | None = None
         self._client = self._prepared()
 
@@ -88,7 +92,7 @@ class MqttClient:
                 if news:
                     self._state(event.t)
                 if self._section.events:
-                    self._publish("events", line, retain=False)
+                    self._publish(f"{self._topic}/events", line, retain=False)
             else:
                 self.tally.clients = 0
                 self.tally.lost += self._section.events
@@ -103,7 +107,7 @@ class MqttClient:
         if self._client.is_connected():
             with self._lock:
                 self._available = False
-                farewell = self._publish("availability", OFFLINE)
+                farewell = self._retain(f"{self._topic}/availability", OFFLINE)
             if farewell is not None:
                 farewell.wait_for_publish(GRACE)
         self._thread = None
@@ -131,6 +135,7 @@ class MqttClient:
         client.on_connect_fail = lambda *_: self._trouble("the broker does not answer")
         client.on_disconnect = self._disconnected
         client.on_message = self._heard
+        client.on_publish = self._acknowledged
         return client
 
     def _note(self, event: Event) -> bool:
@@ -155,8 +160,16 @@ class MqttClient:
                 return True
         return False
 
-    def _publish(self, topic: str, payload: str, *, retain: bool = True) -> MQTTMessageInfo | None:
-        info = self._client.publish(f"{self._topic}/{topic}", payload, qos=1, retain=retain)
+    def _retain(self, topic: str, payload: str) -> MQTTMessageInfo | None:
+        """Have the broker retain what is true, now or when it has taken some of what waits."""
+        self._truth[topic] = payload
+        info = self._publish(topic, payload, retain=True)
+        if info is None:
+            self._untold.add(topic)
+        return info
+
+    def _publish(self, topic: str, payload: str, *, retain: bool) -> MQTTMessageInfo | None:
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
         if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             return info
         self.tally.lost += 1
@@ -173,13 +186,13 @@ class MqttClient:
             fields["confidence"] = round(emotion.confidence, 4)
             fields["valence"] = round(emotion.valence, 4)
             fields["arousal"] = round(emotion.arousal, 4)
-        self._publish("state", json.dumps(fields))
+        self._retain(f"{self._topic}/state", json.dumps(fields))
 
     def _tell_available(self, *, anew: bool = False) -> None:
         available = self._flow.flowing
         if anew or available != self._available:
             self._available = available
-            self._publish("availability", ONLINE if available else OFFLINE)
+            self._retain(f"{self._topic}/availability", ONLINE if available else OFFLINE)
 
     def _discover(self) -> None:
         if self._session is None or not self._section.home_assistant:
@@ -187,7 +200,7 @@ class MqttClient:
         topics = {f"{name}_topic": f"{self._topic}/{name}" for name in ("state", "availability")}
         payload = json.dumps(discovery(self._session, id=self._id, **topics))
         topic = f"{self._section.home_assistant}/device/{self._id}/config"
-        self._client.publish(topic, payload, qos=1, retain=True)
+        self._retain(topic, payload)
 
     def _connected(
         self, client: Client, userdata: Any, flags: Any, code: ReasonCode, properties: Any
@@ -199,6 +212,9 @@ class MqttClient:
         _log.info("connected", broker=f"{self._section.host}:{self._section.port}")
         if self._section.home_assistant:
             client.subscribe(f"{self._section.home_assistant}/status", qos=1)
+        with self._lock:
+            # It may be unacknowledged: paho sends it again, but after what is told now.
+            self._untold.update(self._truth)
         self._tell_all()
 
     def _tell_all(self) -> None:
@@ -217,6 +233,19 @@ class MqttClient:
         """Home Assistant's birth message: it may have forgotten everything."""
         if message.payload == b"online":
             self._tell_all()
+
+    def _acknowledged(
+        self, client: Client, userdata: Any, mid: int, code: ReasonCode, properties: Any
+    ) -> None:
+        """Tell what is untold.
+
+        paho holds its lock meanwhile, so ours would be a deadlock; `_truth` is set before that
+        lock is asked for, so that nothing older can come last.
+        """
+        for topic in self._untold.copy():
+            info = client.publish(topic, self._truth[topic], qos=1, retain=True)
+            if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._untold.discard(topic)
 
     def _trouble(self, problem: str) -> None:
         """Tell a problem when it is news."""
