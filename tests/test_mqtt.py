@@ -261,6 +261,26 @@ def test_user_password_and_tls(tmp_path: Path) -> None:
         broker.stop()
 
 
+@needs_broker
+def test_a_broker_that_refuses_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING")
+    broker = Broker(tmp_path, "allow_anonymous false")
+    broker.start()
+    output = MqttClient(Mqtt(port=broker.port, id="ear"), Flow())
+    attempts: list[object] = []
+    output._client.on_pre_connect = lambda *_: attempts.append(None)
+    try:
+        output.open()
+        until(lambda: len(attempts) > 2)
+        (told,) = (record.getMessage() for record in caplog.records)
+        assert "refuses" in told
+    finally:
+        output.close()
+        broker.stop()
+
+
 def test_discovery_says_what_home_assistant_needs() -> None:
     model = ModelInfo(name="m", version="1", sha256="0" * 64, labels=("neutral", "sad", "unknown"))
     session = SessionStarted(t=0.0, version="9", model=model, source="mic", sample_rate=48_000)

@@ -226,7 +226,8 @@ class MqttClient:
     def _disconnected(
         self, client: Client, userdata: Any, flags: Any, code: ReasonCode, properties: Any
     ) -> None:
-        if self._thread is not None:
+        # Who refuses goes away, too, at each attempt.
+        if self._thread is not None and not self._problem:
             self._trouble(f"the broker went away: {code}")
 
     def _heard(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
