@@ -281,6 +281,22 @@ def test_a_broker_that_refuses_is_told_of_once(
         broker.stop()
 
 
+@needs_broker
+def test_a_certificate_that_is_not_trusted_is_told(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    broker = Broker(tmp_path, f"certfile {cert}", f"keyfile {key}", "allow_anonymous true")
+    broker.start()
+    (tmp_path / "other").mkdir()
+    other, _ = certificate(tmp_path / "other")
+    config = f"[mqtt]\nhost = 'localhost'\nport = {broker.port}\ntls = true\nca = '{other}'\n"
+    try:
+        with Serving(tmp_path, config) as serving:
+            assert "certificate verify failed" in serving.log.until("the broker")
+            serving.end()
+    finally:
+        broker.stop()
+
+
 def test_discovery_says_what_home_assistant_needs() -> None:
     model = ModelInfo(name="m", version="1", sha256="0" * 64, labels=("neutral", "sad", "unknown"))
     session = SessionStarted(t=0.0, version="9", model=model, source="mic", sample_rate=48_000)

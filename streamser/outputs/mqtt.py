@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
+import sys
 import threading
 from typing import Any
 
@@ -132,7 +134,7 @@ class MqttClient:
             except OSError as error:
                 raise OutputError(f"ca {section.ca}: {error.strerror or error}") from None
         client.on_connect = self._connected
-        client.on_connect_fail = lambda *_: self._trouble("the broker does not answer")
+        client.on_connect_fail = self._unreached
         client.on_disconnect = self._disconnected
         client.on_message = self._heard
         client.on_publish = self._acknowledged
@@ -201,6 +203,14 @@ class MqttClient:
         payload = json.dumps(discovery(self._session, id=self._id, **topics))
         topic = f"{self._section.home_assistant}/device/{self._id}/config"
         self._retain(topic, payload)
+
+    def _unreached(self, client: Client, userdata: Any) -> None:
+        # paho says no more, but calls this while it handles the error.
+        error = sys.exc_info()[1]
+        if isinstance(error, ssl.SSLError):
+            self._trouble(f"no TLS with the broker: {error}")
+        else:
+            self._trouble("the broker does not answer")
 
     def _connected(
         self, client: Client, userdata: Any, flags: Any, code: ReasonCode, properties: Any
