@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import pty
+import struct
+import threading
 import wave
 from collections.abc import Iterator
 
@@ -35,6 +37,20 @@ def piped(data: bytes, *, rate: int = 16_000) -> tuple[PcmPipe, np.ndarray]:
     samples = drain(source)
     os.close(read)
     return source, samples
+
+
+def pour(write: int, data: bytes) -> None:
+    with os.fdopen(write, "wb") as pipe:
+        pipe.write(data)
+
+
+def chunk(name: bytes, content: bytes, size: int | None = None) -> bytes:
+    size = len(content) if size is None else size
+    return name + struct.pack("<I", size) + content + bytes(len(content) % 2)
+
+
+def riff(*chunks: bytes) -> bytes:
+    return chunk(b"RIFF", b"WAVE" + b"".join(chunks))
 
 
 def wav(channels: int = 1, width: int = 2, rate: int = 16_000) -> bytes:
@@ -73,6 +89,69 @@ def test_pieces_do_not_matter_nor_does_an_odd_last_byte(
     heard.append(drain(source))
     os.close(read)
     assert np.array_equal(np.concatenate(heard), SAMPLES[:250])
+
+
+FORM = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16))
+OTHERS = st.lists(
+    st.builds(
+        chunk,
+        st.one_of(
+            st.sampled_from([b"LIST", b"bext", b"RIFF", b"WAVE", b"_PMX"]),
+            st.binary(min_size=4, max_size=4).filter(lambda name: name not in (b"fmt ", b"data")),
+        ),
+        st.one_of(
+            st.binary(max_size=40),
+            st.builds(bytes, st.integers(0, 9000)),
+            st.sampled_from([b"Open data day", b"fmt data", FORM, chunk(b"data", b"odd")]),
+        ),
+    ),
+    max_size=4,
+)
+
+
+@given(
+    before=OTHERS,
+    between=OTHERS,
+    after=OTHERS,
+    cuts=st.lists(st.integers(0, 600), max_size=8),
+    count=st.integers(1, 250),
+)
+def test_other_chunks_of_a_wav_file_do_not_matter(
+    before: list[bytes], between: list[bytes], after: list[bytes], cuts: list[int], count: int
+) -> None:
+    read, write = os.pipe()
+    source = PcmPipe(fd=read)
+    source.open()
+    data = chunk(b"data", SAMPLES[:count].tobytes())
+    whole = riff(*before, FORM, *between, data, *after)
+    heard, start = [], 0
+    for end in sorted(cuts):
+        if piece := whole[start:end]:
+            os.write(write, piece)
+            heard.append(source.read(5.0))
+        start = max(start, end)
+    threading.Thread(target=pour, args=(write, whole[start:]), daemon=True).start()
+    heard.append(drain(source))
+    os.close(read)
+    assert np.array_equal(np.concatenate(heard), SAMPLES[:count])
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+def test_a_size_that_its_writer_could_not_know_is_none(size: int) -> None:
+    _, samples = piped(riff(FORM, chunk(b"data", SAMPLES.tobytes(), size)))
+    assert np.array_equal(samples, SAMPLES)
+
+
+@pytest.mark.parametrize("end", [1, 4, 11, 12, 30, 43])
+def test_a_wav_header_that_ends_early_is_refused(end: int) -> None:
+    with pytest.raises(UnreadableError, match="no samples"):
+        piped(wav()[:end])
+
+
+def test_a_wav_file_that_does_not_tell_its_form_is_refused() -> None:
+    for form in (b"", chunk(b"fmt ", b"short")):
+        with pytest.raises(UnreadableError, match="no samples"):
+            piped(riff(form, chunk(b"data", SAMPLES.tobytes())))
 
 
 def test_silence_on_the_pipe_is_no_end(pipe: tuple[int, int]) -> None:

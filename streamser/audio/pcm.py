@@ -18,14 +18,20 @@ from streamser.audio.source import (
     UnreadableError,
 )
 
-HEADER_BYTES = 4096
-"""In which a WAV header must end."""
-
 RATES = range(1000, 768_001)
 """Hertz that a WAV header may tell."""
 
+ENDLESS = 0x7FFF0000
+"""Bytes of samples. A WAV header tells so many or more, or none, where its writer cannot know:
+arecord 0x80000000, sox 0x7FFFF000, ffmpeg 0xFFFFFFFF."""
+
 READ_SECONDS = 0.25
 """Of audio taken from the pipe at once."""
+
+FORMAT = struct.Struct("<HHIIHH")
+"""Of samples, as a WAV header tells it: coding, channels, rate, two rates of bytes, bits."""
+
+BROKEN = "standard input begins like a WAV file but has no samples"
 
 HINT = "arecord -f S16_LE -r {rate} -c 1 | streamser listen --input - --rate {rate}"
 
@@ -33,7 +39,8 @@ HINT = "arecord -f S16_LE -r {rate} -c 1 | streamser listen --input - --rate {ra
 class PcmPipe:
     """Signed 16-bit little-endian mono samples from a file descriptor, to its end.
 
-    A WAV header before them, which arecord writes unless told otherwise, gives the rate.
+    A WAV header before them, which arecord writes unless told otherwise, gives the rate. Where it
+    tells how many there are, what follows them is not heard.
     Nothing is dropped: a slow reader makes the writer wait. A pipe that falls silent counts as a
     lost microphone; it stays open meanwhile, and `open` goes on with what comes next.
     """
@@ -50,7 +57,8 @@ class PcmPipe:
         self._fd = fd
         self._resampler = Resampler(rate)
         self._rest = b""  # the first byte of a sample whose second has not come
-        self._begun = False
+        self._left = sys.maxsize  # bytes of samples that are still to come
+        self._header: _Header | None = _Header()  # until the first sample
         self._ended = False
 
     def open(self) -> None:
@@ -77,16 +85,20 @@ class PcmPipe:
         except OSError as error:
             raise UnreadableError(f"standard input cannot be read: {error.strerror}") from error
         if not data:
+            if self._header is not None:
+                self._header.end()
             self._ended = True
             return self._resampler.flush()
-        data = self._rest + data
-        if not self._begun:
-            start = self._first_sample(data)
-            if start is None:
-                self._rest = data
+        if self._header is not None:
+            begin = self._header.push(data)
+            if begin is None:
                 return NO_SAMPLES
-            self._begun = True
-            data = data[start:]
+            if self._header.wav:
+                self._heed(self._header)
+            self._header, data = None, begin
+        data = data[: self._left]
+        self._left -= len(data)
+        data = self._rest + data
         whole = len(data) & ~1
         self._rest = data[whole:]
         samples = np.frombuffer(data[:whole], dtype="<i2").astype(np.int16, copy=False)
@@ -95,22 +107,68 @@ class PcmPipe:
     def close(self) -> None:
         """Leave the pipe as it is: it can be read on after the next `open`."""
 
-    def _first_sample(self, data: bytes) -> int | None:
-        """Return the offset of the first sample; None while a WAV header is not complete."""
-        if not data.startswith(b"RIFF"):
-            return None if b"RIFF".startswith(data) else 0
-        body = data.find(b"data", 12) + 8
-        if body < 8 or len(data) < body:
-            if len(data) < HEADER_BYTES:
-                return None
-            raise UnreadableError("standard input begins like a WAV file but has no samples")
-        coding, channels, rate, _, _, bits = struct.unpack_from(
-            "<HHIIHH", data, data.find(b"fmt ", 12, body) + 8
-        )
+    def _heed(self, header: _Header) -> None:
+        """Go by what a WAV header tells. Raises UnreadableError for other samples."""
+        coding, channels, rate, _, _, bits = FORMAT.unpack(header.coding)
         if coding not in (1, 0xFFFE) or channels != 1 or bits != 16 or rate not in RATES:
             hint = HINT.format(rate=self.native_rate)
             raise UnreadableError(f"standard input is WAV, but not 16-bit mono PCM ({hint})")
         if rate != self.native_rate:
             self.native_rate = rate
             self._resampler = Resampler(rate)
-        return body
+        self._left = header.size
+
+
+class _Header:
+    """What precedes the first sample: a WAV file's chunks up to that of the samples, or nothing."""
+
+    def __init__(self) -> None:
+        self.wav = False
+        self.coding = b""
+        """What the chunk `fmt ` tells in every WAV file."""
+
+        self.size = sys.maxsize
+        """Bytes of samples that come."""
+
+        self._rest = b""  # what came and is understood only with what follows it
+        self._skip = 0  # bytes before the next chunk
+
+    def push(self, data: bytes) -> bytes | None:
+        """Return what came after the header, None while it is not complete.
+
+        Raises UnreadableError where no samples can follow it.
+        """
+        data = self._rest + data
+        if not self.wav:
+            if data[:4] != b"RIFF"[: len(data)]:
+                return data
+            if data[8:12] == b"WAVE":
+                self.wav, self._skip = True, 12
+            elif len(data) >= 12:
+                raise UnreadableError(BROKEN)
+        while self.wav:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+            if len(data) < 8:
+                break
+            name, size = struct.unpack_from("<4sI", data)
+            if name == b"data":
+                if len(self.coding) < FORMAT.size:
+                    raise UnreadableError(BROKEN)
+                if 0 < size < ENDLESS:
+                    self.size = size
+                return data[8:]
+            if name == b"fmt ":
+                end = 8 + min(size, FORMAT.size)
+                if len(data) < end:
+                    break
+                self.coding = data[8:end]
+            self._skip = 8 + size + size % 2
+        self._rest = data
+        return None
+
+    def end(self) -> None:
+        """Nothing more comes. Raises UnreadableError where a header had begun."""
+        if self.wav or self._rest:
+            raise UnreadableError(BROKEN)
