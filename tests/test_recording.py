@@ -90,6 +90,20 @@ def test_beyond_full_scale_is_clipped(tmp_path: Path) -> None:
     assert heard(tmp_path / "a.wav").tolist() == [32767, -32768, 16384]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("beyond", [1e36, -3.4e38])
+def test_a_sample_far_beyond_full_scale_is_clipped_as_any_other(
+    tmp_path: Path, rate: int, channels: int, beyond: float
+) -> None:
+    samples = np.tile(chirp(rate)[:, None], channels)
+    for name, value in {"far.wav": beyond, "at.wav": np.sign(beyond)}.items():
+        samples[5000] = value
+        soundfile.write(tmp_path / name, samples, rate, "FLOAT")
+    assert np.array_equal(heard(tmp_path / "far.wav"), heard(tmp_path / "at.wav"))
+
+
 def test_a_name_need_not_be_utf_8(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.wav")
     soundfile.write(os.fsencode(path), np.zeros(1600), 16_000, format="WAV")

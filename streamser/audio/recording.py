@@ -144,11 +144,12 @@ def _blocks(sound: Any, path: str | Path) -> Iterator[Samples]:
 
 def _mono(block: NDArray[np.float32], position: int, path: str | Path) -> NDArray[np.float32]:
     """Return the mean of the channels on the scale of int16."""
-    mono = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
-    finite = np.isfinite(mono)
+    finite = np.isfinite(block)
     if not finite.all():
-        sample = position + int(np.argmin(finite))
+        sample = position + int(np.argmin(finite.all(axis=1)))
         raise SourceError(f"{path} is damaged: sample {sample} is no number (NaN or Inf)")
+    block = np.clip(block, -1, 1)
+    mono = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
     return mono * np.float32(32768)
 
 
