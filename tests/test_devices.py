@@ -16,8 +16,18 @@ from streamser.audio.recording import Recording
 from streamser.audio.source import SourceError
 
 
-def device(number: int, name: str, *, default: bool = False) -> Device:
-    return Device(number=number, name=name, api="ALSA", channels=1, rate=48_000, default=default)
+def device(
+    number: int | None, name: str, *, default: bool = False, key: str | None = None
+) -> Device:
+    return Device(
+        number=number,
+        name=name,
+        api="ALSA",
+        channels=1,
+        rate=48_000,
+        default=default,
+        key=key,
+    )
 
 
 DEVICES = [
@@ -52,6 +62,25 @@ def test_what_fits_none_or_many_names_the_candidates(
         choose(DEVICES, wanted)
     for candidate in DEVICES:
         assert (str(candidate) in str(refused.value)) == (candidate.number in candidates)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "key"),
+    [
+        ("USB", "usb.mono"),
+        ("headset", "usb.mono"),
+        ("usb.analog.monitor", "usb.analog.monitor"),
+        ("Monitor of USB_Headset", "usb.analog.monitor"),
+        ("null", "null.monitor"),
+    ],
+)
+def test_what_is_played_is_heard_only_where_no_microphone_fits(wanted: str, key: str) -> None:
+    served = [
+        device(None, "Monitor of USB_Headset", key="usb.analog.monitor"),
+        device(None, "USB_Headset_Mono", key="usb.mono"),
+        device(None, "Monitor of Null Output", key="null.monitor"),
+    ]
+    assert choose(served, wanted).key == key
 
 
 def test_no_device_at_all_and_no_default() -> None:

@@ -29,17 +29,26 @@ class Device:
     key: str | None = None
     """What the sound server calls it."""
 
+    @property
+    def monitor(self) -> bool:
+        """Whether the sound server gives here what it plays, not what a microphone hears."""
+        return self.key is not None and self.key.endswith(".monitor")
+
     def __str__(self) -> str:
         return self.name if self.number is None else f"{self.number} ({self.name})"
 
 
 def fitting(devices: Sequence[Device], wanted: str) -> list[Device]:
-    """Return the devices of that number, else of that name, else of names that contain `wanted`."""
+    """Return the devices of that number, else of that name, else of names that contain `wanted`.
+
+    A monitor only where nothing else fits.
+    """
     if wanted.isdecimal():
         return [device for device in devices if device.number == int(wanted)]
     key = wanted.casefold()
     exact = [d for d in devices if key == d.name.casefold() or wanted == d.key]
-    return exact or [device for device in devices if key in device.name.casefold()]
+    found = exact or [device for device in devices if key in device.name.casefold()]
+    return [device for device in found if not device.monitor] or found
 
 
 def choose(devices: Sequence[Device], wanted: str | None) -> Device:
