@@ -111,6 +111,24 @@ def test_a_microphone_of_alsa_and_its_owner(
     assert list(processes.microphone_users()) == [(os.getpid() + 1, "arecord")]
 
 
+def test_what_the_sound_server_hears_itself_is_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streamser.cli import processes
+
+    program = {"application.name": "parec", "application.process.id": "77"}
+    outputs = [
+        {"corked": False, "properties": {"media.name": "Remapped Stream"}},
+        {"corked": False, "properties": program},
+        {"corked": True, "properties": program | {"application.process.id": "78"}},
+    ]
+    (tmp_path / "pactl").write_text(f"#!/bin/sh\necho '{json.dumps(outputs)}'\n")
+    (tmp_path / "pactl").chmod(0o755)
+    monkeypatch.setattr(processes, "PROC", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert list(processes.microphone_users()) == [(77, "parec")]
+
+
 BUFFER = re.compile(r'"((?:\\x[0-9a-f]{2})+)"')
 OUTGOING = "trace=write,writev,pwrite64,pwritev,send,sendto,sendmsg,sendmmsg,sendfile,splice,mmap"
 

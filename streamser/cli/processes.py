@@ -93,9 +93,9 @@ def _clients_of_sound_server() -> Iterator[tuple[int, str]]:
         done = subprocess.run(command, capture_output=True, timeout=2, check=True)
         for output in json.loads(done.stdout):
             about = output.get("properties", {})
-            name = about.get("application.name") or "a program"
-            if not output.get("corked"):
-                yield int(about.get("application.process.id", 0)), name
+            pid, name = about.get("application.process.id"), about.get("application.name")
+            if pid and not output.get("corked"):  # a module of the server's has none
+                yield int(pid), name or "a program"
 
 
 def _numbers() -> list[int]:
