@@ -456,6 +456,28 @@ def test_live_leaves_the_terminal_when_suspended(terminal: Any) -> None:
     assert live.end() == 0
 
 
+def test_live_ends_with_its_terminal(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    with (tmp_path / "told").open("wb") as told:
+        process = subprocess.Popen(
+            [*COMMAND, "live", "--input", CLIP],
+            stdin=slave,
+            stdout=slave,
+            stderr=told,
+            cwd=ROOT,
+            env=dict(os.environ) | {"TERM": "xterm-256color"},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+    os.close(slave)
+    shown = b""
+    while b"PLAYING" not in shown:
+        shown += os.read(master, 65536)
+    os.close(master)
+    assert process.wait(10) == 1
+    assert (tmp_path / "told").read_text() == "streamser: standard output: Input/output error\n"
+
+
 def test_live_in_a_dumb_terminal_writes_lines(terminal: Any) -> None:
     live = terminal("live", "--input", CLIP, TERM="dumb")
     live.wait_for("listening to demo.flac")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -40,5 +41,6 @@ class Keyboard:
         if self._fd is not None:
             import termios
 
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
+            with contextlib.suppress(termios.error):  # the terminal is closed
+                termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
             self._fd = None
