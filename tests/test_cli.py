@@ -28,6 +28,7 @@ import soundfile
 
 from streamser.cli import COMMANDS, main
 from streamser.cli.analyze import _find
+from streamser.cli.keyboard import Keyboard
 from streamser.clip import demo_clip
 from streamser.events import Utterance
 from streamser.outputs.emotionml import EmotionMl
@@ -428,7 +429,7 @@ def terminal() -> Iterator[Any]:
         os.close(each.master)
 
 
-@pytest.mark.parametrize("key", ["q", "\x03"])
+@pytest.mark.parametrize("key", ["q", "hq", "\x03"])
 def test_live_draws_and_leaves_the_terminal_as_it_was(terminal: Any, key: str) -> None:
     live = terminal("live", "--input", CLIP)
     live.wait_for("PLAYING")
@@ -454,6 +455,17 @@ def test_live_leaves_the_terminal_when_suspended(terminal: Any) -> None:
         live.process.send_signal(signal.SIGCONT)
     live.type("q")
     assert live.end() == 0
+
+
+def test_keys_that_are_no_characters_are_none() -> None:
+    read, write = os.pipe()
+    keyboard = Keyboard()
+    keyboard._fd = read
+    os.write(write, b"h\x1bOQ\x1b[A\x1b[21;2~Q")
+    assert keyboard.pressed() == "hQ"
+    assert keyboard.pressed() == ""
+    os.close(read)
+    os.close(write)
 
 
 def test_live_ends_with_its_terminal(tmp_path: Path) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import sys
 from typing import Any
+
+_SEQUENCE = re.compile(r"\x1b(?:O|\[[0-?]*[ -/]*)[@-~]")
+"""What a terminal sends for a key that is no character: F2 as ESC O Q."""
 
 
 class Keyboard:
@@ -19,10 +23,10 @@ class Keyboard:
         self._before: list[Any] = []
 
     def pressed(self) -> str:
-        """Return the keys pressed since the last call; does not wait."""
+        """Return the characters typed since the last call; does not wait."""
         if self._fd is None or not select.select([self._fd], [], [], 0)[0]:
             return ""
-        return os.read(self._fd, 64).decode("utf-8", "ignore")
+        return _SEQUENCE.sub("", os.read(self._fd, 64).decode("utf-8", "ignore"))
 
     def __enter__(self) -> Keyboard:
         if self._wanted and sys.stdin is not None and sys.stdin.isatty():

@@ -113,7 +113,7 @@ def _show(listener: Listener, state: State, *, keys: bool) -> None:
                     if now >= due:
                         due = max(due + FRAME, now)  # blocks come early and late
                         screen.draw(render(state, *screen.size, screen.glyphs))
-                        if keyboard.pressed().lower().startswith("q"):
+                        if "q" in keyboard.pressed().lower():
                             listener.stop("quit")
             if not listener.ended:
                 suspending.suspend()
