@@ -14,9 +14,12 @@ def main() -> int:
     """
     if not {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"} & set(os.environ):
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    from streamser.cli import main as run
+    try:
+        from streamser.cli import main as run
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # so early that nothing else could take it
+        raise SystemExit("streamser: interrupted") from None
 
 
 if __name__ == "__main__":

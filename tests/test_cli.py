@@ -457,6 +457,22 @@ def test_live_leaves_the_terminal_when_suspended(terminal: Any) -> None:
     assert live.end() == 0
 
 
+def test_an_interrupt_of_the_imports_ends_as_any_other() -> None:
+    code = """\
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "streamser.cli.failure":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from streamser.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "streamser: interrupted\n"
+
+
 def test_keys_that_are_no_characters_are_none() -> None:
     read, write = os.pipe()
     keyboard = Keyboard()
