@@ -199,7 +199,11 @@ class Listener:
         return [*events, self._session.stamp(restored)]
 
     def _pass_time(self, *, until: int = 0) -> list[Event]:
-        """Skip the time since the last sample, but for the `until` samples that came just now."""
+        """Skip the time since the last sample, but for the `until` samples that came just now.
+
+        What the source dropped meanwhile is a part of it.
+        """
+        self._dropped = self.source.dropped
         clock, t = self._heard
         away = self._clock() - clock - (self.analyzer.t - t)
         return self._skip(round(away * SAMPLE_RATE) - until)

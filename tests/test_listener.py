@@ -234,6 +234,18 @@ def test_what_the_source_dropped_is_skipped_before_what_came_after_it() -> None:
     assert scene.of("health")[-1].dropped_s == 0.5
 
 
+def test_what_is_dropped_of_a_source_that_is_back_is_not_skipped_twice() -> None:
+    scene = Scene(*[BLOCK] * 100, 7.0)
+    scene.run(9.0)
+    assert scene.listener._line.lost
+    scene.clock.now += 20.0
+    scene.source.dropped, scene.source.overruns = 18 * 16_000, 1
+    scene.source._script[:] = [BLOCK] * 300
+    assert scene.run(5.0) == ["source.restored"]
+    assert scene.ear.t == pytest.approx(scene.clock.now - 50.0, abs=0.05)
+    assert scene.of("health")[-1].dropped_s == 18.0
+
+
 @pytest.mark.parametrize("fault", [30.0, SourceError("the device went away")])
 def test_a_lost_source_is_reported_looked_for_and_reported_back(fault: Any) -> None:
     scene = Scene(*[BLOCK] * 50, fault)
