@@ -87,7 +87,7 @@ class Listener:
             session=self._session,
         )
         self.ended = False
-        """Whether `session.ended` was returned, and no error is left to be raised."""
+        """Whether no event will come any more, and no error is left to be raised."""
         self._line = Reconnecting(source, clock=clock, sleep=sleep)
         self._wait = wait
         self._clock = clock
@@ -115,21 +115,22 @@ class Listener:
         if self.ended:
             return []
         if self._failure is not None:
+            failure, self._failure = self._failure, None
             self.ended = True
-            raise self._failure
+            raise failure
         if not self._started:
             return self._start()
         if self._reason is not None:
             return self._end(self._reason)
+        lost = self._line.lost
+        hops = 1 if each_hop else min(self.analyzer.hops_to_event, MOST_HOPS)
         try:
-            lost = self._line.lost
-            hops = 1 if each_hop else min(self.analyzer.hops_to_event, MOST_HOPS)
             samples = self._line.read(timeout, hops)
-        except LostError as loss:
-            return self._lose(loss) + self._health_if_due()
         except SourceError as error:
-            self._failure = error
-            return self._end(str(error))
+            return self._fail(error)
+        if self.ended:  # closed meanwhile, by another thread
+            self.close()
+            return []
         if samples is None:
             return self._end("end of input")
         if not len(samples):
@@ -143,7 +144,8 @@ class Listener:
             self._reason = reason
 
     def close(self) -> None:
-        """Free the source, without further events. Safe to call twice."""
+        """Free the source, without further events. Safe to call twice, and from any thread."""
+        self.ended = self._failure is None
         self._line.close()
 
     def _start(self) -> list[Event]:
@@ -186,6 +188,14 @@ class Listener:
             return []
         self._filled = 0
         return self.analyzer.skip(samples)
+
+    def _fail(self, error: SourceError) -> list[Event]:
+        if self.ended:  # for it was closed meanwhile, by another thread
+            return []
+        if isinstance(error, LostError):
+            return self._lose(error) + self._health_if_due()
+        self._failure = error
+        return self._end(str(error))
 
     def _lose(self, loss: LostError) -> list[Event]:
         events = [*self.analyzer.finish(), *self._pass_time()]
@@ -238,7 +248,6 @@ class Listener:
         events.append(self._health())
         events.append(self._session.stamp(SessionEnded(t=self.analyzer.t, reason=reason)))
         self.close()
-        self.ended = self._failure is None
         return events
 
     def __enter__(self) -> Self:

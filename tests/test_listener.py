@@ -350,9 +350,12 @@ def test_what_no_attempt_can_mend_ends_the_session_and_is_raised(live: bool) -> 
     assert scene.poll() == ["utterance", "health", "session.ended"]
     assert scene.events[-1].reason == str(error)  # type: ignore[attr-defined]
     assert not scene.listener.ended
+    scene.listener.close()
     with pytest.raises(SourceError, match=str(error)):
         scene.poll()
+    scene.listener.close()
     assert scene.listener.ended
+    assert scene.poll() == []
 
 
 def test_for_and_with() -> None:
@@ -365,6 +368,36 @@ def test_for_and_with() -> None:
     with scene.listener as listener:
         next(listener)
         assert scene.source.is_open
+    assert not scene.source.is_open
+
+
+def test_who_closes_it_ends_iteration() -> None:
+    scene = Scene(*[BLOCK] * 10)
+    with scene.listener as listener:
+        assert next(listener).type == "session.started"
+    assert listener.ended
+    assert list(listener) == []
+    assert scene.poll() == []
+
+
+@pytest.mark.parametrize("answer", [BLOCK, NO_SAMPLES, None, SourceError("it is not open")])
+@pytest.mark.parametrize("live", [True, False])
+def test_closed_by_another_thread_while_it_reads_it_ends_without_a_word(
+    live: bool, answer: Any
+) -> None:
+    scene = Scene(live=live)
+    scene.poll()
+
+    def read(timeout: float, hops: int) -> Samples | None:
+        threading.Thread(target=scene.listener.close).run()
+        scene.source.is_open = True  # it was being opened again
+        if isinstance(answer, Exception):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+    scene.source.read = read  # type: ignore[method-assign]
+    assert list(scene.listener) == []
+    assert scene.listener.ended
     assert not scene.source.is_open
 
 
