@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import corpora
@@ -182,6 +184,25 @@ def test_a_suspended_source_is_lost_although_its_stream_stays_open(
     listening.until("source.restored")
     assert_heard(listening, server, sentence)
     listening.end()
+
+
+def test_a_moment_without_audio_is_no_loss_but_is_counted(
+    listening: Listening, server: pulse.PulseServer
+) -> None:
+    first = listening.until("health")
+    for _ in range(4):
+        server.suspend(True)
+        time.sleep(0.6)
+        server.suspend(False)
+        time.sleep(1.0)
+    listening.until("health")
+    last = listening.until("health")
+    listening.end()
+    assert "source.lost" not in [event["type"] for event in listening.events]
+    assert last["dropped_s"] - first["dropped_s"] == pytest.approx(2.4, abs=0.4)
+    assert last["overruns"] > 0
+    passed = datetime.fromisoformat(last["time"]) - datetime.fromisoformat(first["time"])
+    assert last["t"] - first["t"] == pytest.approx(passed.total_seconds(), abs=0.3)
 
 
 @both_ways

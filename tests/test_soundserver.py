@@ -23,7 +23,7 @@ from streamser.audio import nativeprotocol as native
 from streamser.audio.devices import Device
 from streamser.audio.serveraddress import Address, addresses, cookie, parse
 from streamser.audio.serverlink import NoServerError, ServerLink
-from streamser.audio.soundserver import ServerStream
+from streamser.audio.soundserver import QUARTZ, SETTLED, Pace, ServerStream
 from streamser.audio.source import SourceError
 
 ATTIC: dict[str, Any] = {
@@ -232,6 +232,75 @@ def test_what_the_server_lost_is_told_and_its_end_is_seen(room: Path) -> None:
         link.turn(1.0)
     assert (list(map(len, link.audio)), link.missing) == ([64, 32], 160)
     link.close()
+
+
+class Hearing:
+    """A microphone that gives a piece every 80 ms by a clock of its own, and who reads them."""
+
+    def __init__(self, *, skew: float = 0.0) -> None:
+        self.now = 1000.0
+        self.missing = 0.0
+        self._pace = Pace()
+        self._each = 0.08 / (1.0 + skew)
+
+    def gives(self, seconds: float) -> None:
+        """Let everything come in time."""
+        for _ in range(round(seconds / self._each)):
+            self.now += self._each
+            self.comes(1)
+
+    def stalls(self, pieces: int, *, lost: int = 0, bursts: int = 1) -> None:
+        """Let pieces come late, 20 ms between bursts of them, and let some not come at all."""
+        self.now += pieces * self._each - 0.02 * bursts
+        come = pieces - lost
+        for burst in range(bursts):
+            self.now += 0.02
+            self.comes(come * (burst + 1) // bursts - come * burst // bursts)
+
+    def comes(self, pieces: int) -> None:
+        if pieces:
+            self._pace.came(1280 * pieces, self.now)
+            self.missing += self._pace.missing(self.now) / 16_000
+
+
+@given(
+    st.lists(st.tuples(st.integers(3, 400), st.integers(1, 10), st.floats(0.0, 5.0)), max_size=20),
+    st.floats(-QUARTZ, QUARTZ),
+)
+def test_what_comes_late_is_not_missing(stalls: list[tuple[int, int, float]], skew: float) -> None:
+    hearing = Hearing(skew=skew)
+    hearing.gives(1.0)
+    for pieces, bursts, rest in stalls:
+        hearing.stalls(pieces, bursts=bursts)
+        hearing.gives(rest)
+    hearing.gives(2 * SETTLED)
+    assert hearing.missing == 0.0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 800), st.floats(0.0, 5.0)), max_size=20),
+    st.floats(-QUARTZ, QUARTZ),
+)
+def test_what_does_not_come_is_missing(gaps: list[tuple[int, int, float]], skew: float) -> None:
+    hearing = Hearing(skew=skew)
+    hearing.gives(1.0)
+    began = hearing.now
+    for pieces, lost, rest in gaps:
+        hearing.stalls(pieces + lost, lost=lost)
+        hearing.gives(rest)
+    hearing.gives(3 * SETTLED)
+    unsure = 0.1 + 2 * QUARTZ * (hearing.now - began)
+    assert hearing.missing == pytest.approx(0.08 * sum(lost for _, lost, _ in gaps), abs=unsure)
+
+
+@pytest.mark.parametrize("skew", [-QUARTZ, QUARTZ])
+def test_clocks_that_differ_lose_nothing_in_an_hour_and_what_is_lost_is_found(skew: float) -> None:
+    hearing = Hearing(skew=skew)
+    hearing.gives(3600.0)
+    assert hearing.missing == 0.0
+    hearing.stalls(8, lost=8)
+    hearing.gives(3.0)
+    assert hearing.missing == pytest.approx(0.64, abs=0.01)
 
 
 @pytest.mark.parametrize("broken", [audio(b"odd"), audio(bytes(2), missing=-4)])

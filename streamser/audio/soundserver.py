@@ -6,6 +6,7 @@ The server's own protocol needs none: what comes waits in a socket until it is r
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -23,6 +24,47 @@ clocks differ by, until a look comes too early, the audio is waited for and its 
 BACKLOG, PATIENCE = 0.5, 0.01
 """Seconds of audio. Where more came at once, the server may have kept as much again, since its
 socket takes two seconds; and seconds that it is given to send it."""
+
+LATE_AT_MOST, SETTLED = 0.1, 2.0
+"""Seconds of audio that may be late, as pieces are when the server changes their size; and seconds
+after which audio that is later than that does not come: a server that was busy has sent it all."""
+
+QUARTZ = 0.001
+"""Of the time: further apart the clocks of the microphone and the computer do not run."""
+
+
+class Pace:
+    """Knows how much audio never came, by the time that passed.
+
+    A server says nothing of what it lost, of a microphone that was suspended for a moment, and of
+    what it discarded since nobody took it.
+    """
+
+    def __init__(self) -> None:
+        self._due = math.inf  # clock at which the newest sample was due: some came as early
+        self._at = 0.0  # clock when samples came
+        self._least = math.inf  # seconds that samples were late by at least, since they are
+        self._settled_at = math.inf
+
+    def came(self, samples: int, now: float) -> None:
+        """Note that so many samples came, `now` at the latest."""
+        due = self._due + samples / SAMPLE_RATE + QUARTZ * (now - self._at)
+        self._due = min(due, now)
+        self._at = now
+
+    def missing(self, now: float) -> int:
+        """Return how many samples are missing just found, now that those that came are noted."""
+        late = now - self._due
+        if late <= LATE_AT_MOST:
+            self._least = self._settled_at = math.inf
+            return 0
+        self._least = min(self._least, late)
+        self._settled_at = min(self._settled_at, now + SETTLED)
+        if now < self._settled_at:
+            return 0
+        lost, self._least, self._settled_at = self._least, math.inf, math.inf
+        self._due += lost
+        return round(lost * SAMPLE_RATE)
 
 
 class ServerStream:
@@ -47,6 +89,7 @@ class ServerStream:
         self._dropped = self._overruns = 0
         self._heard_at = 0.0  # clock when the newest sample came
         self._piece = 1  # samples that the server gives at once
+        self._pace = Pace()
         self._link = ServerLink()
         try:
             key = self._link.record(device.key if device else None, piece=self._block)
@@ -104,15 +147,20 @@ class ServerStream:
         return sum(map(len, self._link.audio)) // 2
 
     def _take(self) -> Samples:
-        """Return all that came; what the server says is missing is counted."""
+        """Return all that came; what is missing is counted, as the server or the time tells."""
         link = self._link
         pieces, link.audio = link.audio, []
-        if link.missing:
-            self._lose(link.missing)
-            link.missing = 0
+        missing, link.missing = link.missing, 0
+        samples = np.frombuffer(b"".join(pieces), np.int16)
         if pieces:
             self._piece = len(pieces[-1]) // 2
-        return np.frombuffer(b"".join(pieces), np.int16)
+            now = time.monotonic()
+            self._pace.came(missing + len(samples), now)
+            if not link.turn_all():  # nothing had come that is not noted
+                missing += self._pace.missing(now)
+        if missing:
+            self._lose(missing)
+        return samples
 
     def _newest(self, samples: Samples) -> Samples:
         if (surplus := len(samples) - self._most) > 0:
