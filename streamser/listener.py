@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -32,7 +33,7 @@ from streamser.version import __version__
 from streamser.walltime import WallTime
 
 if TYPE_CHECKING:
-    from asyncio import Task
+    from concurrent.futures import Future
 
 HEALTH_SECONDS = 5.0
 """Between two `health` events."""
@@ -100,7 +101,7 @@ class Listener:
         self._dropped = 0  # of what the source dropped, the samples that were skipped
         self._latency = LatencyWindow()
         self._pending: deque[Event] = deque()
-        self._polling: Task[list[Event]] | None = None
+        self._polling: Future[list[Event]] | None = None
 
     def poll(self, timeout: float, *, each_hop: bool = False) -> list[Event]:
         """Wait up to `timeout` seconds for audio; return the events it led to, often none.
@@ -272,9 +273,13 @@ class Listener:
     async def __aexit__(self, *raised: object) -> None:
         import asyncio
 
-        if self._polling is not None:
-            await asyncio.wait([self._polling])
-        await asyncio.to_thread(self.close)
+        if self._polling is None:
+            await asyncio.to_thread(self.close)
+            return
+        # It is closed behind the poll, even if who waits for it is cancelled.
+        self._polling.add_done_callback(lambda _: self.close())
+        with contextlib.suppress(Exception):
+            await asyncio.wrap_future(self._polling)
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
@@ -286,9 +291,28 @@ class Listener:
             if self.ended:
                 raise StopAsyncIteration
             if self._polling is None:
-                self._polling = asyncio.create_task(asyncio.to_thread(self.poll, POLL_SECONDS))
-            # A poll outlives the cancellation of who waits for it: the next call gets its events.
-            await asyncio.wait([self._polling])
+                self._polling = self._poll_aside()
+            # A poll outlives the cancellation of who waits for it, and the event loop: the next
+            # call gets its events.
+            with contextlib.suppress(Exception):
+                await asyncio.wrap_future(self._polling)
             polled, self._polling = self._polling, None
             self._pending.extend(polled.result())
         return self._pending.popleft()
+
+    def _poll_aside(self) -> Future[list[Event]]:
+        """Begin a poll on a thread of the running loop's, that nobody can cancel."""
+        import asyncio
+        from concurrent.futures import Future
+
+        polling: Future[list[Event]] = Future()
+        polling.set_running_or_notify_cancel()
+
+        def poll() -> None:
+            try:
+                polling.set_result(self.poll(POLL_SECONDS))
+            except BaseException as error:
+                polling.set_exception(error)
+
+        asyncio.get_running_loop().run_in_executor(None, poll)
+        return polling

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -429,6 +430,73 @@ def test_a_cancelled_wait_loses_no_event() -> None:
             return seen + [event.type async for event in listener]
 
     assert asyncio.run(types()) == ["session.started", "utterance", "health", "session.ended"]
+
+
+class Held:
+    """A listener whose source answers a call only once it is let."""
+
+    def __init__(self, call: str, *script: Any) -> None:
+        self.scene = Scene(*script, live=False)
+        self.let = threading.Event()
+        held = getattr(self.scene.source, call)
+
+        def waiting(*args: Any) -> Any:
+            self.let.wait(30.0)
+            return held(*args)
+
+        setattr(self.scene.source, call, waiting)
+
+    async def times_out(self) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(self.scene.listener), 0.01)
+        threading.Timer(0.05, self.let.set).start()
+
+
+def test_a_wait_is_taken_up_by_another_event_loop() -> None:
+    held = Held("open", *[BLOCK] * 10, None)
+    asyncio.run(held.times_out())
+
+    async def types() -> list[str]:
+        return [event.type async for event in held.scene.listener]
+
+    assert asyncio.run(types()) == ["session.started", "utterance", "health", "session.ended"]
+
+
+@pytest.mark.parametrize("call", ["open", "read"])
+def test_cancelled_while_it_leaves_it_closes_the_source_all_the_same(call: str) -> None:
+    held = Held(call, *[BLOCK] * 10)
+
+    async def leave() -> None:
+        async with held.scene.listener as listener:
+            async for _ in listener:
+                pass
+
+    async def cancel() -> None:
+        leaving = asyncio.create_task(leave())
+        for _ in range(2):
+            await asyncio.sleep(0.05)
+            leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        held.let.set()
+
+    asyncio.run(cancel())
+    assert held.scene.listener.ended
+    assert not held.scene.source.is_open
+
+
+def test_an_error_that_nobody_waits_for_any_more_is_not_complained_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def leave() -> None:
+        held = Held("open")
+        held.scene.source.absent = lambda: "no such file"
+        async with held.scene.listener:
+            await held.times_out()
+
+    asyncio.run(leave())
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_latency_percentiles_are_of_the_last_512() -> None:
