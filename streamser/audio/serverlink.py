@@ -117,6 +117,11 @@ class ServerLink:
         self._ready.poll(math.ceil(1e3 * timeout))
         return self.turn_all()
 
+    @property
+    def local(self) -> bool:
+        """Whether the server is on this machine: a network may be late for as long as it likes."""
+        return self._socket.family == socket.AF_UNIX
+
     def turn_all(self) -> bool:
         """Deal with all that has come; return whether anything had."""
         came = False

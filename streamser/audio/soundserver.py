@@ -156,7 +156,7 @@ class ServerStream:
             self._piece = len(pieces[-1]) // 2
             now = time.monotonic()
             self._pace.came(missing + len(samples), now)
-            if not link.turn_all():  # nothing had come that is not noted
+            if link.local and not link.turn_all():  # nothing had come that is not noted
                 missing += self._pace.missing(now)
         if missing:
             self._lose(missing)
