@@ -51,14 +51,18 @@ class Pace:
         due = self._due + samples / SAMPLE_RATE + QUARTZ * (now - self._at)
         self._due = min(due, now)
         self._at = now
+        if not self.behind(now):
+            self._least = self._settled_at = math.inf
+
+    def behind(self, now: float) -> bool:
+        """Return whether samples are later than they may be."""
+        return now - self._due > LATE_AT_MOST
 
     def missing(self, now: float) -> int:
         """Return how many samples are missing just found, now that those that came are noted."""
-        late = now - self._due
-        if late <= LATE_AT_MOST:
-            self._least = self._settled_at = math.inf
+        if not self.behind(now):
             return 0
-        self._least = min(self._least, late)
+        self._least = min(self._least, now - self._due)
         self._settled_at = min(self._settled_at, now + SETTLED)
         if now < self._settled_at:
             return 0
@@ -156,7 +160,8 @@ class ServerStream:
             self._piece = len(pieces[-1]) // 2
             now = time.monotonic()
             self._pace.came(missing + len(samples), now)
-            if link.local and not link.turn_all():  # nothing had come that is not noted
+            # Only if nothing has come that is not noted; a network may be late for long.
+            if link.local and self._pace.behind(now) and not link.turn_all():
                 missing += self._pace.missing(now)
         if missing:
             self._lose(missing)
