@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from streamser.analysis.analyzer import Analyzer
 from streamser.analysis.hops import HOP
-from streamser.analysis.profile import Profile, load_profile
+from streamser.analysis.profile import Profile
 from streamser.analysis.settings import Settings
 from streamser.audio.inputs import open_source
 from streamser.audio.reconnect import LostError, Reconnecting
@@ -84,7 +84,7 @@ class Listener:
         self.analyzer = analyzer or Analyzer(
             model=model,
             settings=settings,
-            profile=load_profile(profile) if isinstance(profile, str) else profile,
+            profile=profile,
             session=self._session,
         )
         self.ended = False
