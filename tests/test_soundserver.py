@@ -260,6 +260,7 @@ class Hearing:
     def comes(self, pieces: int) -> None:
         if pieces:
             self._pace.came(1280 * pieces, self.now)
+        if pieces and self._pace.behind(self.now):
             self.missing += self._pace.missing(self.now) / 16_000
 
 

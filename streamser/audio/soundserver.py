@@ -59,9 +59,7 @@ class Pace:
         return now - self._due > LATE_AT_MOST
 
     def missing(self, now: float) -> int:
-        """Return how many samples are missing just found, now that those that came are noted."""
-        if not self.behind(now):
-            return 0
+        """Return how many samples are missing just found, where those that came are `behind`."""
         self._least = min(self._least, now - self._due)
         self._settled_at = min(self._settled_at, now + SETTLED)
         if now < self._settled_at:
