@@ -9,6 +9,7 @@ from types import FrameType
 from streamser.analysis.profile import ProfileError
 from streamser.audio.inputs import open_source
 from streamser.audio.nothing import NOTHING, Nothing
+from streamser.audio.pcm import PcmPipe
 from streamser.audio.source import Source, SourceError
 from streamser.config import OUTPUTS, Config
 from streamser.events import Event, SessionEnded, SessionStarted, SourceLost, SourceRestored
@@ -146,7 +147,7 @@ class Daemon:
             config = self._load()
             before = (self._config.listen, self._config.analysis)
             if (config.listen, config.analysis) != before:
-                self._next = _listener(config)
+                self._next = _listener(config, pipe=self._pipe(listener, config))
         except (ConfigError, SourceError, BundleError, ProfileError) as error:
             _log.error("not reloaded", reason=str(error))
         else:
@@ -158,6 +159,13 @@ class Daemon:
             if self._next is not None:
                 listener.stop("reloaded")
         self._notifier.reloaded()
+
+    def _pipe(self, listener: Listener, config: Config) -> PcmPipe | None:
+        """Return the pipe that `listener` is in the midst of, if `config` means it, too."""
+        heard, wanted = self._config.listen, config.listen
+        if (heard.input, heard.rate) != (wanted.input, wanted.rate):
+            return None
+        return listener.source if isinstance(listener.source, PcmPipe) else None
 
     def _tell(self, events: Sequence[Event]) -> None:
         """Tell systemd and the log how things stand; what was heard is not told."""
@@ -182,14 +190,14 @@ class Daemon:
             self._notifier.status(f"no audio from {self._source}; looking for it")
 
 
-def _listener(config: Config) -> Listener:
-    """Return a listener, not begun yet.
+def _listener(config: Config, *, pipe: PcmPipe | None = None) -> Listener:
+    """Return a listener, not begun yet; to `pipe`, which nobody can open a second time, if given.
 
     Raises BundleError, ProfileError, and SourceError for a recording that cannot be read.
     """
     source: Source = Nothing()
     if config.listen.input != NOTHING:
-        source = open_source(config.listen.input, rate=config.listen.rate)
+        source = pipe or open_source(config.listen.input, rate=config.listen.rate)
     if not source.live:
         source.open()
     return Listener(

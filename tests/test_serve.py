@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -12,8 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pulse
 import pytest
+import soundfile
 from serving import PATIENCE, ROOT, SECOND, UTTERANCES, Serving, SocketClient, speech, until
 
 from streamser.clip import demo_clip
@@ -117,6 +120,27 @@ def test_reload_switches_outputs_and_begins_anew_only_for_another_ear(tmp_path: 
         serving.signal(signal.SIGHUP)
         assert moved.until("session.ended")["reason"] == "reloaded"
         assert moved.until("session.started")["seq"] == 0
+        serving.end()
+
+
+def test_a_pipe_is_heard_on_at_its_rate_after_a_reload(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    soundfile.write(header, np.zeros(0, np.int16), 48_000, format="WAV", subtype="PCM_16")
+    endless = header.getvalue()[:-4] + b"\xff\xff\xff\xff"
+    with Serving(tmp_path, "[socket]\n") as serving:
+        serving.hear(endless + 3 * SECOND + b"\x01")  # and half a sample
+        serving.notified("READY=1")
+        client = SocketClient(serving.socket_path)
+        serving.config.write_text("[socket]\n[analysis]\ninterval = 0.48\n")
+        serving.signal(signal.SIGHUP)
+        assert client.until("session.ended")["reason"] == "reloaded"
+        assert client.until("session.started")["sample_rate"] == 48_000
+        serving.hear(b"\x00" + 6 * SECOND)
+        serving.process.stdin.close()  # type: ignore[union-attr]
+        ended = client.rest()[-1]
+        assert ended["reason"] == "end of input"
+        assert 2.0 <= ended["t"] < 3.0
+        serving.process.wait(PATIENCE)
         serving.end()
 
 
