@@ -15,7 +15,7 @@ from streamser.analysis.hops import HOP
 from streamser.analysis.profile import Profile
 from streamser.analysis.settings import Settings
 from streamser.audio.inputs import open_source
-from streamser.audio.reconnect import LostError, Reconnecting
+from streamser.audio.reconnect import QUIET_SECONDS, LostError, Reconnecting
 from streamser.audio.source import SAMPLE_RATE, Samples, Source, SourceError
 from streamser.events import (
     Event,
@@ -51,7 +51,8 @@ class Listener:
     Pull-based and without a thread of its own: audio waits in the source for the next `poll`, and
     what the source had to drop is skipped on the sample clock. A live source that gives nothing
     for a second, or fails, is lost; it is looked for until it gives samples again, and the time
-    away is skipped, too.
+    away is skipped, too. If what was held back meanwhile, as by a network, comes after all, the
+    sample clock is ahead by it until the next loss.
 
     `poll` is the primitive; iterate, also with `async for`, for one event at a time. One reader.
     """
@@ -97,6 +98,8 @@ class Listener:
         self._failure: SourceError | None = None
         self._started = False
         self._heard = (0.0, 0.0)  # clock and sample clock at the last sample
+        self._ahead = 0.0  # seconds of audio more than time that passed: it was held back
+        self._longest = 0.0  # seconds that the source was lost for, so that no more was held back
         self._filled = 0  # samples since the last whole hop
         self._dropped = 0  # of what the source dropped, the samples that were skipped
         self._latency = LatencyWindow()
@@ -178,6 +181,8 @@ class Listener:
         dropped = self.source.dropped - self._dropped
         self._dropped += dropped
         events = [*self._skip(dropped), *self.analyzer.push(samples)]
+        ahead = self._ahead - self._unheard()
+        self._ahead = min(max(-QUIET_SECONDS, ahead), self._longest)
         self._heard = (self._clock(), self.analyzer.t)
         hops, self._filled = divmod(self._filled + len(samples), HOP)
         if hops:
@@ -215,25 +220,30 @@ class Listener:
         What the source dropped meanwhile is a part of it.
         """
         self._dropped = self.source.dropped
-        clock, t = self._heard
-        away = self._clock() - clock - (self.analyzer.t - t)
+        self._longest = max(self._longest, self._clock() - self._heard[0])
+        away = self._unheard() - max(0.0, self._ahead)
         return self._skip(round(away * SAMPLE_RATE) - until)
+
+    def _unheard(self) -> float:
+        """Return the seconds since the last sample that the sample clock has not passed."""
+        clock, t = self._heard
+        return self._clock() - clock - (self.analyzer.t - t)
 
     def _health_if_due(self) -> list[Event]:
         if self._clock() < self._health_at:
             return []
         self._health_at = self._clock() + HEALTH_SECONDS
         passed = self._pass_time() if self._line.lost else []
-        if self.source.live:
-            self._wall.follow(self.analyzer.t + self.source.waiting / SAMPLE_RATE)
-            self._session.started = self._wall.zero
         return [*passed, self._health()]
 
     def _health(self) -> Event:
         source, analyzer = self.source, self.analyzer
+        lag = source.waiting / SAMPLE_RATE
+        self._wall.follow(analyzer.t + lag)
+        self._session.started = self._wall.zero
         health = Health(
             t=analyzer.t,
-            lag_s=source.waiting / SAMPLE_RATE,
+            lag_s=lag,
             overruns=source.overruns,
             dropped_s=source.dropped / SAMPLE_RATE,
             level_dbfs=analyzer.level_dbfs,

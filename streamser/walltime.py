@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 SLACK = 1.0
 """Seconds that wall time may be wrong by before it is set right."""
 
-QUARTZ = 0.001
-"""Of the time: further apart two clocks do not run. Audio that does is not played in real time."""
+FASTER = 0.25
+"""Of the time: audio that gained more since the start is not heard as it sounds."""
 
 
 class WallTime:
@@ -17,7 +17,8 @@ class WallTime:
 
     What was known at the start goes wrong: the wall clock is stepped (a machine without a battery
     for its clock starts in the past, one that slept wakes in the future), and a sound card's quartz
-    is not the computer's, which makes seconds a day. Audio that comes faster or slower than it
+    is not the computer's, which makes seconds a day. Nor does audio always come when it sounds: a
+    network loses some or holds it back, a client pauses. A recording that comes faster than it
     sounds is no clock; then only steps count.
     """
 
@@ -40,7 +41,7 @@ class WallTime:
         passed = self._clock() - self._at
         stepped = (self._now() - self._wall).total_seconds() - passed
         drifted = passed - (t - self._t)
-        if abs(drifted) > SLACK + QUARTZ * passed:
+        if drifted < -(SLACK + FASTER * passed):
             drifted = 0.0
         if abs(stepped + drifted - self._off) > SLACK:
             self._off = stepped + drifted

@@ -6,11 +6,13 @@ import asyncio
 import gc
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamser.audio.source import NO_SAMPLES, Samples, SourceError, UnreadableError
 from streamser.events import Event, ModelInfo, Session, Utterance
@@ -37,8 +39,8 @@ class Clock:
 class Scripted:
     """A source that does, one `read` after the other, what `script` says.
 
-    Samples are returned once the time that they last has passed; `None` ends the input, an
-    exception is raised, and a number is so many seconds without a sample.
+    Samples are returned once the time that they last has passed, those in a list at once; `None`
+    ends the input, an exception is raised, and a number is so many seconds without a sample.
     """
 
     def __init__(self, clock: Clock, *script: Any, live: bool = True) -> None:
@@ -70,6 +72,8 @@ class Scripted:
                 self._script.insert(0, step - timeout)
             self._clock.sleep(min(step, timeout))
             return NO_SAMPLES
+        if isinstance(step, list):
+            return step[0]
         if step is not None:
             self._clock.sleep(len(step) / 16_000)
         return step
@@ -306,6 +310,39 @@ def test_a_stall_of_this_process_is_not_the_sources_silence() -> None:
     scene.poll()
     scene.clock.now += 60.0
     assert "source.lost" not in scene.run(1.0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(2, 30), st.booleans()), max_size=6))
+def test_audio_that_was_held_back_counts_once_and_its_time_stays_true(
+    stalls: list[tuple[int, bool]],
+) -> None:
+    # A network: what it held back comes all at once after a stall, or never.
+    half = np.zeros(8000, dtype=np.int16)
+    script: list[Any] = [half] * 20
+    for seconds, held in stalls:
+        script += [float(seconds), *[[half]] * (2 * seconds * held), *[half] * 20]
+    scene = Scene(*script, *[half] * 400)
+    scene.listener._now = lambda: STARTED + timedelta(seconds=scene.clock.now)
+    while scene.source._script:
+        scene.poll()
+    ahead = scene.ear.t - (scene.clock.now - 50.0)
+    assert -0.6 <= ahead <= max((seconds for seconds, held in stalls if held), default=0) + 0.6
+    last = scene.of("health")[-1]
+    behind = scene.ear.t - last.t
+    wall = datetime.fromisoformat(last.time) + timedelta(seconds=behind)
+    assert abs((wall - scene.listener._now()).total_seconds()) <= 1.1
+
+
+def test_without_an_ear_time_passes_all_the_same() -> None:
+    scene = Scene(live=False)
+    scene.listener._now = lambda: STARTED + timedelta(seconds=scene.clock.now)
+    scene.poll()
+    scene.run(3600.0)
+    scene.listener.stop()
+    scene.poll()
+    ended = datetime.fromisoformat(scene.of("session.ended")[0].time)
+    assert abs((ended - scene.listener._now()).total_seconds()) <= 1.0
 
 
 def test_polling_without_waiting_notices_a_loss() -> None:

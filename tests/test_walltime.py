@@ -64,3 +64,20 @@ def test_audio_that_is_not_played_in_real_time_is_no_clock() -> None:
     machine.wall += timedelta(hours=2)
     machine.run(5.0, rate=300.0)
     assert machine.time.zero == NEW_YEAR + timedelta(hours=2)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(1.0, 1e5), st.floats(0.0, 1.0)), max_size=30))
+def test_audio_that_is_lost_or_pauses_is_followed(spells: list[tuple[float, float]]) -> None:
+    machine = Machine()
+    for seconds, rate in spells:
+        machine.run(seconds, rate=rate)
+        assert abs(machine.wrong_by()) <= SLACK + 1e-3
+
+
+def test_audio_that_was_held_back_once_is_followed_in_time() -> None:
+    machine = Machine()
+    machine.run(5.0, rate=13.0)
+    for _ in range(60):
+        machine.run(5.0)
+    assert abs(machine.wrong_by()) <= SLACK
