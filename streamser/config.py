@@ -1,4 +1,7 @@
-"""What may be set about the daemon: one frozen dataclass for each section of its file."""
+"""What may be set about the daemon: one frozen dataclass for each section of its file.
+
+Paths may begin with `~`; they are kept expanded.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ class Listen:
 
     def __post_init__(self) -> None:
         _require(bool(self.input), "input is empty")
+        _expand(self, "input", "model")
         _require(1000 <= self.rate <= 768_000, "rate has to be from 1000 to 768000 Hz")
 
 
@@ -94,7 +98,7 @@ class UnixSocket(Clients):
 
     def __post_init__(self) -> None:
         Clients.__post_init__(self)
-        _require_path(self.path)
+        _expand(self, "path")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,7 @@ class TcpServer(Clients):
     def __post_init__(self) -> None:
         Clients.__post_init__(self)
         _require_host(self.host)
+        _expand(self, "token_file", "certificate", "key")
         _require(0 <= self.port <= 65535, "port has to be from 0 to 65535")
         _require(
             self.token is None or len(self.token) >= 16, "token has to have 16 characters or more"
@@ -196,6 +201,7 @@ class Mqtt:
 
     def __post_init__(self) -> None:
         _require_host(self.host)
+        _expand(self, "password_file", "ca")
         _require(1 <= self.port <= 65535, "port has to be from 1 to 65535")
         _require(not (self.password and self.password_file), "password_file is set, and password")
         _require(bool(self.user) or not self.password, "password needs user")
@@ -255,7 +261,7 @@ class File:
 
     def __post_init__(self) -> None:
         _require(bool(self.path), "path is empty")
-        _require_path(self.path)
+        _expand(self, "path")
         _require(0.001 <= self.max_mb <= 1e6, "max_mb has to be from 0.001 to 1000000")
         _require(0 <= self.keep <= 1000, "keep has to be from 0 to 1000")
 
@@ -311,12 +317,17 @@ def _require_host(host: str) -> None:
         raise ValueError(f"host {host!a} cannot be a host's name") from None
 
 
-def _require_path(path: str | None) -> None:
-    _require(path is None or "\0" not in path, "path cannot be a file's")
-    try:
-        Path(path or "").expanduser()
-    except RuntimeError:
-        raise ValueError("path begins with the home of a user who has none") from None
+def _expand(section: object, *keys: str) -> None:
+    """Replace the `~` that paths begin with by the home that it stands for."""
+    for key in keys:
+        path = getattr(section, key)
+        _require(path is None or "\0" not in path, f"{key} cannot be a file's")
+        if path is None or not path.startswith("~"):
+            continue
+        try:
+            object.__setattr__(section, key, str(Path(path).expanduser()))
+        except RuntimeError:
+            raise ValueError(f"{key} begins with the home of a user who has none") from None
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -49,7 +49,7 @@ class Layers:
     def file(self) -> Path | None:
         """The file that is read, if there is one. Raises ConfigError."""
         if self.path is not None:
-            return self.path
+            return _expanded(self.path)
         usual = usual_path(self.environment)
         try:
             return usual if usual.is_file() else None
@@ -105,9 +105,12 @@ class Layers:
 
 
 def usual_path(environment: Mapping[str, str]) -> Path:
-    """Return where the file is looked for: $XDG_CONFIG_HOME/streamser/config.toml."""
+    """Return where the file is looked for: $XDG_CONFIG_HOME/streamser/config.toml.
+
+    Raises ConfigError where there is no home to look in.
+    """
     base = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME', '~')}/.config"
-    return Path(base).expanduser() / "streamser" / "config.toml"
+    return _expanded(Path(base)) / "streamser" / "config.toml"
 
 
 def sections() -> dict[str, type]:
@@ -164,6 +167,14 @@ def _holds(text: str, path: Sequence[str]) -> bool | None:
             return False
         table = table[key]
     return True
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        hint = "set HOME, or name the file with --config"
+        raise ConfigError(f"{path}: no such home directory; {hint}") from None
 
 
 def _read(path: Path) -> tuple[str, Table]:

@@ -78,6 +78,7 @@ WRONG = [
     ("[mqtt]\nhost = 'broker..local'\n", "line 2: mqtt.host 'broker..local' cannot be a host"),
     ("[metrics]\nhost = '127..0.0.1'\n", "line 2: metrics.host '127..0.0.1' cannot be a host"),
     ("[file]\npath = '~nobody-here/x'\n", "line 2: file.path begins with the home of a user who"),
+    ("[metrics]\ntoken_file = '~nobody-here/x'\n", "line 2: metrics.token_file begins with the"),
     ("[socket]\npath = 'a\\u0000b'\n".replace("'", '"'), "line 2: socket.path cannot be a file's"),
     (f"[wyoming]\ntoken = '{TOKEN}é'\n", "line 2: wyoming.token has to be of ASCII characters"),
     ("[mqtt]\nport = 1\nport = 2\n", "not TOML: Cannot overwrite a value (at line 3"),
@@ -91,6 +92,39 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, told: s
         load(tmp_path, text)
     assert str(raised.value).startswith(f"{tmp_path / 'config.toml'}")
     assert told in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_every_path_may_begin_with_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "config.toml").write_text(
+        "[listen]\ninput = '~/talk.wav'\nmodel = '~/mine'\n"
+        "[socket]\npath = '~/s'\n"
+        "[websocket]\ntoken_file = '~/t'\ncertificate = '~/c'\nkey = '~/k'\n"
+        "[mqtt]\nuser = 'x'\npassword_file = '~/p'\ntls = true\nca = '~/ca'\n"
+        "[file]\npath = '~/f'\n[emotionml]\npath = './~/e'\n"
+    )
+    config = Layers(path=Path("~/config.toml")).load()
+    assert config.socket and config.websocket and config.mqtt and config.file and config.emotionml
+    web, mqtt = config.websocket, config.mqtt
+    found = [config.listen.input, config.listen.model, config.socket.path, config.file.path]
+    found += [web.token_file, web.certificate, web.key, mqtt.password_file, mqtt.ca]
+    names = ("talk.wav", "mine", "s", "f", "t", "c", "k", "p", "ca")
+    assert found == [str(tmp_path / name) for name in names]
+    assert config.emotionml.path == "./~/e"
+
+
+def test_where_no_home_is_the_hint_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "~nobody-here")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for layers in (
+        Layers(),
+        Layers(environment={}),
+        Layers(environment={"XDG_CONFIG_HOME": "~nobody-here/x"}),
+        Layers(path=Path("~/config.toml")),
+        Layers(path=Path("~nobody-here/config.toml")),
+    ):
+        with pytest.raises(ConfigError, match=r"^~.*: no such home directory; set HOME, or name"):
+            layers.load()
 
 
 def test_the_line_is_found_in_the_longest_file(tmp_path: Path) -> None:
@@ -185,6 +219,9 @@ def test_the_command_fails_with_one_line(tmp_path: Path) -> None:
     done = command("--config", str(tmp_path / "c.toml"))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"streamser: {tmp_path}/c.toml, line 2: mqtt.hots is not a known field\n"
+    done = command(HOME="~nobody-here", XDG_CONFIG_HOME="")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "no such home directory" in done.stderr
 
 
 def test_the_example_in_the_readme_does(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class RotatingFile(Actor[str]):
 
     def __init__(self, section: File) -> None:
         super().__init__(WAITING)
-        self._path = Path(section.path).expanduser()
+        self._path = Path(section.path)
         self._largest = round(section.max_mb * 1e6)
         self._keep = section.keep
         self._descriptor: int | None = None
