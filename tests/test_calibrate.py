@@ -187,6 +187,21 @@ def test_a_file_to_import_that_is_not_there_is_no_profile_of_its_name(state: Pat
         load_profile("bert")
 
 
+def test_without_a_home_it_is_told_before_anybody_speaks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", "~nobody-here")
+    for name in ("XDG_STATE_HOME", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ProfileError, match="no home directory"):
+        Analyzer(profile="anna")
+    for arguments in (["--list"], ["--delete", "anna"], ["--input", "nothing.wav"]):
+        assert main(["calibrate", *arguments]) == 1
+        told = capsys.readouterr()
+        assert told.out == "" and told.err.count("\n") == 1
+        assert "no home directory for profiles: set HOME or XDG_STATE_HOME" in told.err
+
+
 def test_a_damaged_profile_can_be_forgotten(state: Path) -> None:
     (state / "anna.json").write_text("{")
     delete_profile("anna")

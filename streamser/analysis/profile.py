@@ -82,13 +82,27 @@ def check_name(name: str) -> None:
 
 
 def folder() -> Path:
-    """Return where profiles are kept: `profiles` in the state directory."""
+    """Return where profiles are kept: `profiles` in the state directory. Raises ProfileError."""
     if state := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
         return Path(state) / "profiles"
     home = Path(os.environ.get("XDG_STATE_HOME", ""))
     if not home.is_absolute():
-        home = Path("~/.local/state").expanduser()
+        try:
+            home = Path("~/.local/state").expanduser()
+        except RuntimeError:
+            raise ProfileError(
+                "no home directory for profiles: set HOME or XDG_STATE_HOME"
+            ) from None
     return home / "streamser" / "profiles"
+
+
+def place(name: str) -> Path:
+    """Return where a profile is stored, or would be. Raises ProfileError."""
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise ProfileError(str(error)) from None
+    return folder() / f"{name}.json"
 
 
 def load_profile(name: str) -> Profile:
@@ -113,7 +127,7 @@ def save_profile(profile: Profile) -> Path:
 
     Raises ProfileError.
     """
-    path = _path(profile.name)
+    path = place(profile.name)
     beside = path.with_suffix(".new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -135,7 +149,7 @@ def delete_profile(name: str) -> None:
 
 
 def names() -> list[str]:
-    """Return the names of the stored profiles, sorted."""
+    """Return the names of the stored profiles, sorted. Raises ProfileError."""
     return sorted(path.stem for path in folder().glob("*.json"))
 
 
@@ -145,7 +159,7 @@ def to_json(profile: Profile) -> str:
 
 
 def _stored(name: str) -> Path:
-    path = _path(name)
+    path = place(name)
     try:
         path.lstat()
     except FileNotFoundError:
@@ -154,11 +168,3 @@ def _stored(name: str) -> Path:
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror}") from None
     return path
-
-
-def _path(name: str) -> Path:
-    try:
-        check_name(name)
-    except ValueError as error:
-        raise ProfileError(str(error)) from None
-    return folder() / f"{name}.json"

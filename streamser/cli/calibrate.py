@@ -121,13 +121,10 @@ def _list() -> int:
 
 def _calibrate(args: argparse.Namespace) -> int:
     from streamser.analysis.calibration import Calibration
-    from streamser.analysis.profile import ProfileError, check_name, save_profile
+    from streamser.analysis.profile import place, save_profile
     from streamser.model.bundle import load
 
-    try:
-        check_name(args.profile)
-    except ValueError as error:
-        raise ProfileError(str(error)) from None
+    place(args.profile)  # what does not do is told before anybody reads aloud
     calibration = Calibration(model=load(args.model))
     _hear(calibration, args)
     profile = calibration.finish(args.profile)
