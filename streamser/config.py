@@ -204,7 +204,8 @@ class Mqtt:
         _expand(self, "password_file", "ca")
         _require(1 <= self.port <= 65535, "port has to be from 1 to 65535")
         _require(not (self.password and self.password_file), "password_file is set, and password")
-        _require(bool(self.user) or not self.password, "password needs user")
+        for key in ("password", "password_file"):
+            _require(bool(self.user) or not getattr(self, key), f"{key} needs user")
         _require(self.tls or not self.ca, "ca needs tls = true")
         plain = re.compile(r"[A-Za-z0-9_-]{1,64}")
         _require(

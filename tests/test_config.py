@@ -79,6 +79,8 @@ WRONG = [
     ("[metrics]\nhost = '127..0.0.1'\n", "line 2: metrics.host '127..0.0.1' cannot be a host"),
     ("[file]\npath = '~nobody-here/x'\n", "line 2: file.path begins with the home of a user who"),
     ("[metrics]\ntoken_file = '~nobody-here/x'\n", "line 2: metrics.token_file begins with the"),
+    ("[mqtt]\npassword = 'x'\n", "line 2: mqtt.password needs user"),
+    ("[mqtt]\npassword_file = '/x'\n", "line 2: mqtt.password_file needs user"),
     ("[socket]\npath = 'a\\u0000b'\n".replace("'", '"'), "line 2: socket.path cannot be a file's"),
     (f"[wyoming]\ntoken = '{TOKEN}é'\n", "line 2: wyoming.token has to be of ASCII characters"),
     ("[mqtt]\nport = 1\nport = 2\n", "not TOML: Cannot overwrite a value (at line 3"),
