@@ -6,6 +6,7 @@ Paths may begin with `~`; they are kept expanded.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -288,6 +289,11 @@ class Config:
     ros2: Ros2 | None = None
     file: File | None = None
     emotionml: EmotionMlFile | None = None
+
+    def __post_init__(self) -> None:
+        if self.file is not None and self.emotionml is not None:
+            paths = {os.path.realpath(section.path) for section in (self.file, self.emotionml)}
+            _require(len(paths) == 2, "emotionml.path is file.path, too: choose another")
 
     @property
     def takes_audio(self) -> bool:

@@ -81,6 +81,7 @@ WRONG = [
     ("[metrics]\ntoken_file = '~nobody-here/x'\n", "line 2: metrics.token_file begins with the"),
     ("[mqtt]\npassword = 'x'\n", "line 2: mqtt.password needs user"),
     ("[mqtt]\npassword_file = '/x'\n", "line 2: mqtt.password_file needs user"),
+    ("[file]\npath='/x'\n[emotionml]\npath='/y/../x'\n", "line 4: emotionml.path is file.path"),
     ("[socket]\npath = 'a\\u0000b'\n".replace("'", '"'), "line 2: socket.path cannot be a file's"),
     (f"[wyoming]\ntoken = '{TOKEN}é'\n", "line 2: wyoming.token has to be of ASCII characters"),
     ("[mqtt]\nport = 1\nport = 2\n", "not TOML: Cannot overwrite a value (at line 3"),
