@@ -326,8 +326,7 @@ def test_users_own_bundles_are_found(
     (folder / "broken" / MANIFEST).write_text("{}")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     found = {path.name: path for path in available()}
-    assert "mine" in found and "streamser-research" in found
-    assert not {"other", "broken"} & set(found)
+    assert {"mine", "broken", "streamser-research"} <= set(found) and "other" not in found
     assert all(find(name) == path for name, path in found.items())
     assert load("mine").info.name == "other"
     with pytest.raises(BundleError, match=r"no model is called 'other'; there are: .*\bmine\b"):

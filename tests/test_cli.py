@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -31,6 +32,7 @@ from streamser.cli.analyze import _find
 from streamser.cli.keyboard import Keyboard
 from streamser.clip import demo_clip
 from streamser.events import Utterance
+from streamser.model.bundle import find
 from streamser.outputs.emotionml import EmotionMl
 from streamser.outputs.records import Csv, Jsonl, Record, Table
 
@@ -347,6 +349,24 @@ def test_models_as_json() -> None:
     assert [model["default"] for model in models].count(True) == 1
     for model in models:
         assert (Path(model["path"]) / "manifest.json").is_file() and len(model["labels"]) > 1
+
+
+def test_models_tells_the_damaged_ones_and_lists_the_others(tmp_path: Path) -> None:
+    folder = tmp_path / "streamser" / "models"
+    for name in ("short", "unread", "whole"):
+        shutil.copytree(find(), folder / name)
+    os.truncate(folder / "short" / "encoder.tflite", 1000)
+    (folder / "unread" / "manifest.json").write_text("{")
+    env = os.environ | {"XDG_DATA_HOME": str(tmp_path)}
+    for options in ([], ["--json"]):
+        done = streamser("models", *options, env=env)
+        short, unread = done.stderr.splitlines()
+        assert done.returncode == 1
+        assert f"{folder}/short/encoder.tflite: SHA-256 differs" in short
+        assert f"{folder}/unread/manifest.json: not JSON" in unread
+        assert str(folder / "whole") in done.stdout and str(find()) in done.stdout
+        assert str(folder / "short") not in done.stdout
+    assert "whole" in [model["name"] for model in json.loads(done.stdout)]
 
 
 def test_doctor_finds_the_installation_well() -> None:

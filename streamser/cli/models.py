@@ -14,7 +14,9 @@ The one marked with * is used when none is chosen."""
 _EPILOG = """\
 examples:
   streamser models
-  streamser models --json | jq -r '.[].labels | join(" ")'"""
+  streamser models --json | jq -r '.[].labels | join(" ")'
+
+exit code: 1 if a model is damaged; standard error says which, and the others are listed"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,11 +27,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the models; 1 when there is none."""
-    from streamser.model.bundle import DEFAULT, available
+    """List the models; 1 when there is none, or one is damaged."""
+    from streamser.model.bundle import DEFAULT, available, verify
+    from streamser.model.manifest import BundleError
     from streamser.outputs.palette import printable
 
-    found = available()
+    found, damaged = {}, 0
+    for path in available():
+        try:
+            found[path] = verify(path)
+        except BundleError as error:
+            complain(error)
+            damaged += 1
     if args.json:
         models = [
             {
@@ -45,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             for path, manifest in found.items()
         ]
         print(json.dumps(models, indent=2))
-    if not found:
+    if not found and not damaged:
         complain("no model is installed: install streamser again, or pass --model FOLDER")
         return FAILED
     if not args.json:
@@ -56,4 +65,4 @@ def run(args: argparse.Namespace) -> int:
             print(f"    labels   {' '.join(map(printable, manifest.labels))}")
             print(f"    licence  {printable(manifest.license)}, of {manifest.created[:10]}")
             print(f"    folder   {printable(str(path))}")
-    return OK
+    return FAILED if damaged else OK

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,21 +73,23 @@ def folders() -> Iterator[Path]:
     yield data / "streamser" / "models"
 
 
-def available() -> dict[Path, Manifest]:
-    """Return the bundles that `load` finds by name, their folder's; unreadable ones are left out.
-
-    The networks are not looked at.
-    """
-    found: dict[Path, Manifest] = {}
-    names: set[str] = set()
+def available() -> list[Path]:
+    """Return the folders of the bundles that `load` finds by name, damaged ones among them."""
+    found: dict[str, Path] = {}
     for folder in folders():
         for path in sorted(folder.glob(f"*/{MANIFEST}")):
-            if path.parent.name in names:
-                continue
-            names.add(path.parent.name)
-            with suppress(BundleError):
-                found[path.parent], _ = Manifest.read(path)
-    return found
+            found.setdefault(path.parent.name, path.parent)
+    return list(found.values())
+
+
+def verify(path: Path) -> Manifest:
+    """Return the manifest of a bundle, given its folder, if its networks are those it names.
+
+    Raises BundleError.
+    """
+    manifest, _ = Manifest.read(path / MANIFEST)
+    _contents(path, manifest)
+    return manifest
 
 
 def find(model: str | Path | None = None) -> Path:
@@ -123,7 +124,7 @@ def load(model: str | Path | None = None) -> Bundle:
     """
     path = find(model)
     manifest, content = Manifest.read(path / MANIFEST)
-    files = {name: _content(path / name, digest) for name, digest in manifest.files.items()}
+    files = _contents(path, manifest)
     encoder = _network(path / ENCODER, files[ENCODER])
     head = _network(path / HEAD, files[HEAD])
     try:
@@ -150,6 +151,10 @@ def load(model: str | Path | None = None) -> Bundle:
         encoder_at_once=at_once,
         head=head,
     )
+
+
+def _contents(path: Path, manifest: Manifest) -> dict[str, bytes]:
+    return {name: _content(path / name, digest) for name, digest in manifest.files.items()}
 
 
 def _content(path: Path, digest: str) -> bytes:
