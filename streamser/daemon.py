@@ -58,7 +58,7 @@ class Daemon:
         configure("logfmt", "info")
         try:
             code = self._run()
-        except (SourceError, BundleError, ProfileError) as error:
+        except SourceError as error:
             _log.error("ending", reason=str(error))
             code = FAILED
         except Exception as error:
@@ -74,13 +74,15 @@ class Daemon:
     def _run(self) -> int:
         self._heed()
         self._supervisor.start()
+        listener: Listener | None
         try:
             self._config = self._load()
-        except ConfigError as error:
+            configure(self._config.log.format, self._config.log.level)
+            self._check_outputs(self._config)
+            listener = _listener(self._config)
+        except (ConfigError, SourceError, BundleError, ProfileError) as error:
             _log.error("ending", reason=str(error))
             return MISCONFIGURED
-        configure(self._config.log.format, self._config.log.level)
-        listener: Listener | None = _listener(self._config)
         if failures := self._outputs.apply(self._config):
             _log.error("ending", reason="; ".join(failures))
             return FAILED
@@ -97,15 +99,13 @@ class Daemon:
     def _load(self) -> Config:
         """Return the configuration. Raises ConfigError."""
         config = self._layers.load()
-        if not any(getattr(config, name) for name in OUTPUTS):
-            outputs = " ".join(f"[{name}]" for name in OUTPUTS)
-            raise ConfigError(f"no output is on: add one of the sections {outputs}, or --set one")
-        if config.listen.input == NOTHING and not config.takes_audio:
-            raise ConfigError(
-                "listen.input is none, and no client may send audio: "
-                "set websocket.audio = true, or add the section [wyoming]"
-            )
+        check(config)
         return config
+
+    def _check_outputs(self, config: Config) -> None:
+        """Raise ConfigError where the configuration does not do for one of its outputs."""
+        if faults := self._outputs.faults(config):
+            raise ConfigError("; ".join(f"{name}: {fault}" for name, fault in faults.items()))
 
     def _heed(self) -> None:
         """Take signals as something to do after the next poll."""
@@ -145,6 +145,7 @@ class Daemon:
         self._notifier.reloading()
         try:
             config = self._load()
+            self._check_outputs(config)
             before = (self._config.listen, self._config.analysis)
             if (config.listen, config.analysis) != before:
                 self._next = _listener(config, pipe=self._pipe(listener, config))
@@ -188,6 +189,18 @@ class Daemon:
             self._notifier.status(f"listening to {ear}")
         elif self._flow.lost:
             self._notifier.status(f"no audio from {self._source}; looking for it")
+
+
+def check(config: Config) -> None:
+    """Raise ConfigError where a daemon would have nothing to hear, or nobody to tell."""
+    if not any(getattr(config, name) for name in OUTPUTS):
+        outputs = " ".join(f"[{name}]" for name in OUTPUTS)
+        raise ConfigError(f"no output is on: add one of the sections {outputs}, or --set one")
+    if config.listen.input == NOTHING and not config.takes_audio:
+        raise ConfigError(
+            "listen.input is none, and no client may send audio: "
+            "set websocket.audio = true, or add the section [wyoming]"
+        )
 
 
 def _listener(config: Config, *, pipe: PcmPipe | None = None) -> Listener:

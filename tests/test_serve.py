@@ -158,6 +158,20 @@ def test_a_recording_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
         serving.end()
 
 
+def test_a_token_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    before = "[socket]\n[metrics]\nport = 0\n"
+    with Serving(tmp_path, before) as serving:
+        serving.hear(SECOND)
+        serving.log.until("session started")
+        client = SocketClient(serving.socket_path)
+        serving.config.write_text(f"[metrics]\nport = 0\ntoken_file = '{tmp_path}/token'\n")
+        serving.signal(signal.SIGHUP)
+        assert "metrics: token_file" in serving.log.until("not reloaded")
+        serving.hear(speech()[:320_000])
+        assert client.until("utterance")["utterance"] == 0
+        serving.end()
+
+
 def test_who_does_not_read_loses_the_oldest_and_who_talks_is_cut_off(tmp_path: Path) -> None:
     with Serving(tmp_path, "[socket]\n[analysis]\ninterval = 0.08\n") as serving:
         serving.log.until("session started")
@@ -202,17 +216,37 @@ def test_what_cannot_go_on_ends_with_a_reason(tmp_path: Path) -> None:
     done = run("--config", str(config))
     assert done.returncode == 2 and 'reason="no output is on: add one of' in done.stderr
     done = run("--config", str(config), "--set", "socket")
-    assert done.returncode == 1 and "there is no $XDG_RUNTIME_DIR" in done.stderr
-    done = run("--config", str(config), "--set", f"socket.path={tmp_path}/s", "--model", "none")
-    assert done.returncode == 1 and "none" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and "there is no $XDG_RUNTIME_DIR" in done.stderr
     (tmp_path / "file").write_text("mine")
     done = run("--config", str(config), "--set", f"socket.path={tmp_path}/file")
     assert done.returncode == 1 and "and no socket" in done.stderr
     assert (tmp_path / "file").read_text() == "mine"
-    path = f"socket.path={tmp_path}/s"
-    done = run("--config", str(config), "--set", path, "--input", str(tmp_path / "nothing.wav"))
-    assert done.returncode == 1 and "nothing.wav" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[listen]\nmodel = 'nomodel'", "no model is called 'nomodel'"),
+        ("[listen]\nprofile = 'nobody'", "no profile nobody"),
+        ("[listen]\ninput = '/nope/talk.wav'", "/nope/talk.wav cannot be read"),
+        ("[metrics]\ntoken_file = '/nope/t'", "metrics: token_file /nope/t: No such file"),
+        ("[metrics]\ncertificate = '/nope/c'\nkey = '/nope/k'", "metrics: certificate /nope/c"),
+        ("[mqtt]\nuser = 'x'\npassword_file = '/nope/p'", "mqtt: password_file /nope/p: No such"),
+    ],
+)
+def test_what_no_second_attempt_mends_is_a_wrong_configuration(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    """With exit code 2 systemd does not try again."""
+    if "mqtt" in text:
+        pytest.importorskip("paho.mqtt")
+    config, kept = tmp_path / "c.toml", tmp_path / "events.jsonl"
+    config.write_text(f"{text}\n[log]\nformat = 'json'\n[file]\npath = '{kept}'\n")
+    done = run("--config", str(config))
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert done.returncode == 2 and last["msg"] == "ending" and told in last["reason"]
+    assert not kept.exists()
 
 
 def test_a_stale_socket_is_replaced_and_a_served_one_is_left_alone(tmp_path: Path) -> None:

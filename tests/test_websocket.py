@@ -271,6 +271,6 @@ def test_a_key_with_a_passphrase_is_refused_in_words(tmp_path: Path) -> None:
     config = f"[websocket]\nport = {free_port()}\ncertificate = '{cert}'\nkey = '{locked}'\n"
     with Serving(tmp_path, config) as serving:
         until(lambda: serving.process.poll() is not None)
-        told = serving.end(1)
+        told = serving.end(2)
         assert f"key {locked}: is encrypted; store it without passphrase" in told[-1]
         assert not any("PEM pass phrase" in line for line in told)

@@ -31,6 +31,17 @@ class Switchboard:
         self.streams = Streams()
         """Audio that clients send."""
 
+    def faults(self, config: Config) -> dict[str, str]:
+        """Return which outputs the configuration does not do for, and why; nothing is opened."""
+        faults = {}
+        for name in OUTPUTS:
+            if (section := getattr(config, name)) is not None:
+                try:
+                    self._build(name, section)
+                except OutputError as error:
+                    faults[name] = str(error)
+        return faults
+
     def apply(self, config: Config) -> list[str]:
         """Switch off what is not wanted so, then on what is. Returns what could not be opened.
 
@@ -54,9 +65,6 @@ class Switchboard:
                 self._open(name, section)
             except OutputError as error:
                 failures.append(f"{name}: {error}")
-            except ImportError as error:
-                extra = name if name in ("mqtt", "ros2") else "serve"
-                failures.append(f"{name}: {error}: run pip install 'streamser[{extra}]'")
         return failures
 
     def push(self, events: Sequence[Event]) -> None:
@@ -88,9 +96,16 @@ class Switchboard:
         self.streams.close()
         self._network.close()
 
+    def _build(self, name: str, section: Any) -> Output:
+        try:
+            return _ROOMS[name](self, section)
+        except ImportError as error:
+            extra = name if name in ("mqtt", "ros2") else "serve"
+            raise OutputError(f"{error}: run pip install 'streamser[{extra}]'") from None
+
     def _open(self, name: str, section: Any) -> None:
         wanted = _wanted(section)
-        output = _ROOMS[name](self, section)
+        output = self._build(name, section)
         output.open()
         for event, line in self._snapshot.events():
             output.push(event, line)
