@@ -65,11 +65,43 @@ def test_the_doctor_tells_what_each_output_lets_out(tmp_path: Path) -> None:
     assert found["[mqtt]"] == [("warning", "state to broker.example, open to the network")]
     assert found["[ros2]"][0][0] == "warning" and "open to the network" in found["[ros2]"][0][1]
     assert found["[file]"] == [("ok", "events are kept in /x/e")]
-    path.write_text("[mqtt]\nhosts = 'x'\n")
-    [(state, detail)] = doctor("--config", str(path))["serve"]
-    assert state == "warning" and "line 2" in detail
     empty = os.environ | {"XDG_CONFIG_HOME": str(tmp_path)}
     assert "nothing out" in doctor(env=empty)["serve"][0][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "check", "told"),
+    [
+        ("[mqtt]\nhosts = 'x'", "serve", "line 2: mqtt.hosts is not a known field"),
+        ("[listen]\ninput = 'none'\n[socket]", "serve", "no client may send audio"),
+        ("[listen]\nrate = 8000", "serve", "no output is on"),
+        ("[listen]\nmodel = 'nomodel'", "model", "no model is called 'nomodel'"),
+        ("[listen]\nprofile = 'nobody'", "profile", "no profile nobody"),
+        ("[listen]\ninput = '/nope/talk.wav'", "audio", "/nope/talk.wav cannot be read"),
+        ("[metrics]\ntoken_file = '/nope/t'", "[metrics]", "token_file /nope/t: No such file"),
+        ("[metrics]\ncertificate = '/nope/c'\nkey = '/nope/k'", "[metrics]", "/nope/c"),
+        ("[websocket]", "[websocket]", "no websockets here: run pip install 'streamser[serve]'"),
+    ],
+)
+def test_the_doctor_finds_what_the_daemon_would_not_start_with(
+    tmp_path: Path, text: str, check: str, told: str
+) -> None:
+    path, kept = tmp_path / "c.toml", tmp_path / "events.jsonl"
+    (tmp_path / "websockets.py").write_text("raise ImportError('no websockets here')")
+    path.write_text(text if check == "serve" else f"{text}\n[file]\npath = '{kept}'\n")
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    found = doctor("--config", str(path), env=env)
+    [(state, detail)] = found[check]
+    assert state == "broken" and told in detail
+    assert not kept.exists()
+
+
+def test_the_doctor_hears_the_microphone_of_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(f"[listen]\ninput = '{demo_clip()}'\n[socket]\npath = '{tmp_path}/s'\n")
+    [(state, detail)] = doctor("--config", str(path))["audio"]
+    assert state == "ok" and str(demo_clip()) in detail
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.flaky(reruns=2)

@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module, metadata
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from streamser.cli.failure import explain
+
+if TYPE_CHECKING:
+    from streamser.config import Config
+    from streamser.model.bundle import Bundle
 
 State = Literal["ok", "warning", "broken"]
 
@@ -23,6 +26,8 @@ _LIBRARIES = (
     ("rich", "rich"),
 )
 """Modules and the distributions they come from."""
+
+_UNFIT = "`streamser serve` does not start with it; if that runs as another user, check as that one"
 
 _LISTEN = 0.5
 _PATIENCE = 2.0
@@ -41,13 +46,26 @@ class Finding:
     """What to do about it."""
 
 
-def examine(*, model: str | None, source: str | None, config: str | None) -> Iterator[Finding]:
-    """Check everything; `source` is the microphone, `config` the file, the usual ones if None."""
+def examine(
+    config: Config | Exception, *, model: str | None, source: str | None
+) -> Iterator[Finding]:
+    """Check everything, the daemon's configuration too; an exception tells why there is none.
+
+    `model` and `source`, the microphone, are the configuration's if None.
+    """
+    profile = None
+    if not isinstance(config, Exception):
+        from streamser.audio.nothing import NOTHING
+
+        listen = config.listen
+        model, profile = listen.model if model is None else model, listen.profile
+        if source is None and listen.input != "mic":
+            source = NOTHING if listen.input == "-" else listen.input
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("python", _python),
         ("library", _libraries),
         ("interpreter", _interpreter),
-        ("model", lambda: _model(model)),
+        ("model", lambda: _model(model, profile)),
         ("portaudio", _portaudio),
         ("microphones", _microphones),
         ("listening", _listening),
@@ -105,8 +123,11 @@ def _interpreter() -> Iterator[Finding]:
     )
 
 
-def _model(model: str | None) -> Iterator[Finding]:
-    """Load the model, which checks its sums and shapes, and let it hear the bundled clip."""
+def _model(model: str | None, profile: str | None) -> Iterator[Finding]:
+    """Load the model, which checks its sums and shapes, and let it hear the bundled clip.
+
+    A profile has to suit it.
+    """
     from streamser.analysis.analyzer import Analyzer
     from streamser.audio.recording import read_recording
     from streamser.audio.source import SAMPLE_RATE
@@ -118,10 +139,12 @@ def _model(model: str | None) -> Iterator[Finding]:
     try:
         bundle = load(model)
     except BundleError as error:
-        mend = "install streamser again, or choose another with --model"
+        mend = "install streamser again, or choose another with --model or listen.model"
         yield Finding(check="model", state="broken", detail=str(error), mend=mend)
         return
     yield Finding(check="model", state="ok", detail=f"{bundle.info.name} {bundle.info.version}")
+    if profile is not None:
+        yield _profile(profile, bundle)
     analyzer = Analyzer(model=bundle)
     blocks = list(read_recording(demo_clip()))
     began = time.perf_counter()
@@ -135,6 +158,16 @@ def _model(model: str | None) -> Iterator[Finding]:
         detail=f"{seconds:.1f} s of the bundled clip in {took:.2f} s, {heard} utterances",
         mend=None if heard else "no utterance was found in clear speech: install streamser again",
     )
+
+
+def _profile(name: str, bundle: Bundle) -> Finding:
+    from streamser.analysis.profile import ProfileError, load_profile, shift
+
+    try:
+        shift(bundle, load_profile(name))
+    except ProfileError as error:
+        return Finding(check="profile", state="broken", detail=str(error), mend=_UNFIT)
+    return Finding(check="profile", state="ok", detail=name)
 
 
 def _portaudio() -> Iterator[Finding]:
@@ -180,30 +213,39 @@ def _listening() -> Iterator[Finding]:
         yield Finding(check=check, state="ok", detail=detail)
 
 
-def _serve(config: str | None) -> Iterator[Finding]:
-    """Tell what the daemon would listen to, and whom it would let hear of it."""
+def _serve(config: Config | Exception) -> Iterator[Finding]:
+    """Tell what the daemon would listen to, whom it would let hear of it, and why it would not."""
+    if isinstance(config, Exception):
+        raise config
     from streamser.cli.exposure import configured
-    from streamser.layers import ConfigError, Layers
+    from streamser.config import Config
+    from streamser.daemon import check
+    from streamser.flow import Flow
+    from streamser.outputs.switchboard import Switchboard
 
-    try:
-        for check, detail, mend in configured(
-            Layers(path=None if config is None else Path(config))
-        ):
-            state: State = "ok" if mend is None else "warning"
-            yield Finding(check=check, state=state, detail=detail, mend=mend)
-    except ConfigError as error:
-        mend = "`streamser config` says more; `streamser serve` does not start with it"
-        yield Finding(check="serve", state="warning", detail=str(error), mend=mend)
+    if config == Config():
+        detail = "no configuration: it would let nothing out"
+        yield Finding(check="serve", state="ok", detail=detail)
+        return
+    faults = Switchboard(Flow()).faults(config)
+    for name, detail, mend in configured(config):
+        state: State = "ok" if mend is None else "warning"
+        if name in faults:
+            # A socket lacks a folder of the environment; the daemon's own may have it.
+            state, detail, mend = "warning" if name == "socket" else "broken", faults[name], _UNFIT
+        yield Finding(check=f"[{name}]", state=state, detail=detail, mend=mend)
+    check(config)
 
 
 def _audio(source: str | None) -> Iterator[Finding]:
     """Listen for half a second."""
     from streamser.audio.inputs import open_source
     from streamser.audio.microphone import list_devices
+    from streamser.audio.nothing import NOTHING
     from streamser.audio.source import SAMPLE_RATE, SourceError
 
     try:
-        if source is None and not list_devices():
+        if source == NOTHING or (source is None and not list_devices()):
             return
         microphone = open_source(source)
         microphone.open()

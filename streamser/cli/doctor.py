@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamser.cli import options
 from streamser.cli.failure import FAILED, OK
+
+if TYPE_CHECKING:
+    from streamser.config import Config
 
 _DESCRIPTION = """\
 Check Python, the libraries, the model and the microphone, and say how to mend what is wrong; tell
@@ -20,13 +25,19 @@ examples:
   streamser doctor --input mic:USB
   streamser doctor --json | jq '.findings[] | select(.state != "ok")'
 
-exit code: 1 if something that is needed is broken; a missing microphone is only a warning"""
+exit code: 1 if something is broken that is needed, or with which `streamser serve` would not start;
+a missing microphone is only a warning, unless it was asked for by its name"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Set the command's options and its `run`."""
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    parser.add_argument("-i", "--input", metavar="mic:NAME", help="the microphone to listen to")
+    parser.add_argument(
+        "-i",
+        "--input",
+        metavar="mic:NAME",
+        help="the microphone to listen to (default: the configuration's)",
+    )
     options.add_model(parser)
     parser.add_argument(
         "-c", "--config", metavar="FILE", help="the daemon's configuration (default: the usual one)"
@@ -42,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     hush()
     findings: list[Finding] = []
-    for finding in examine(model=args.model, source=args.input, config=args.config):
+    for finding in examine(_load(args.config), model=args.model, source=args.input):
         findings.append(finding)
         if not args.json:
             _print(finding.check, finding.state, finding.detail, finding.mend)
@@ -55,6 +66,16 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\nnothing needed is broken")
     return FAILED if broken else OK
+
+
+def _load(path: str | None) -> Config | Exception:
+    """Return the daemon's configuration, or why it cannot be had."""
+    try:
+        from streamser.layers import Layers
+
+        return Layers(path=None if path is None else Path(path)).load()
+    except Exception as error:  # even where a library is missing, the checks have to go on
+        return error
 
 
 def _print(check: str, state: str, detail: str, mend: str | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from streamser.cli.processes import endpoints, microphone_users, others
 from streamser.config import (
     OUTPUTS,
+    Config,
     File,
     Mqtt,
     Ros2,
@@ -17,7 +18,6 @@ from streamser.config import (
     Wyoming,
     loopback,
 )
-from streamser.layers import Layers
 
 HERE, THERE = "this machine alone", "open to the network"
 
@@ -31,19 +31,15 @@ def listening() -> Iterator[tuple[str, str]]:
         yield "running", f"streamser {command}, process {pid}: {places or 'reached by nobody'}"
 
 
-def configured(layers: Layers) -> Iterator[tuple[str, str, str | None]]:
+def configured(config: Config) -> Iterator[tuple[str, str, str | None]]:
     """Yield what `streamser serve` would listen to and let out, and what to do about it, if so.
 
-    A section, what it does, and how to mend it. Raises ConfigError.
+    A section's name, what it does, and how to mend it.
     """
-    config = layers.load()
-    sections = {name: getattr(config, name) for name in OUTPUTS if getattr(config, name)}
-    if layers.file is None and not sections:
-        yield "serve", "no configuration: it would let nothing out", None
-        return
-    yield "[listen]", f"{config.listen.input}; audio is neither kept nor sent", None
-    for name, section in sections.items():
-        yield f"[{name}]", *_told(section)
+    yield "listen", f"{config.listen.input}; audio is neither kept nor sent", None
+    for name in OUTPUTS:
+        if (section := getattr(config, name)) is not None:
+            yield name, *_told(section)
 
 
 def _told(section: Any) -> tuple[str, str | None]:

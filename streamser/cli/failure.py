@@ -25,9 +25,10 @@ def explain(error: Exception) -> str:
         return f"{error}: the installation is not whole, `streamser doctor` says what is missing"
     from streamser.analysis.profile import ProfileError
     from streamser.audio.source import SourceError
+    from streamser.layers import ConfigError
     from streamser.model.manifest import BundleError
 
-    if isinstance(error, SourceError | BundleError | ProfileError):
+    if isinstance(error, SourceError | BundleError | ProfileError | ConfigError):
         return str(error)
     if isinstance(error, OSError):
         where = error.filename or "standard output"
