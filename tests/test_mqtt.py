@@ -9,26 +9,41 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import events_schema
 import pytest
 from broker import MOSQUITTO, Broker, Subscriber
-from serving import SECOND, Serving, certificate, speech, until
+from serving import SECOND, UTTERANCES, Serving, certificate, speech, until
 
 from streamser.config import Mqtt
 from streamser.events import (
+    Emotion,
     ModelInfo,
     SessionEnded,
     SessionStarted,
     SourceLost,
     SourceRestored,
     SpeechStarted,
+    Utterance,
 )
 from streamser.flow import Flow
 from streamser.outputs.homeassistant import discovery
 from streamser.outputs.mqtt import MqttClient
 
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="needs apt-get install mosquitto")
+
+
+NOBODY = dict.fromkeys(("emotion", "status", "confidence", "valence", "arousal", "time"))
+"""Of the state, while nobody has been judged."""
+
+
+def judged(*, t: float, utterance: int) -> dict[str, Any]:
+    """Return the fields of a verdict."""
+    scores = {"neutral": 0.25, "fearful": 0.75}
+    span = {"t": t, "utterance": utterance, "start": t - 1.0, "end": t}
+    verdict = {"status": "steady", "label": "fearful", "confidence": 0.75, "scores": scores}
+    return span | verdict | {"valence": -0.5, "arousal": 0.5, "time": "2030-01-01T00:00:00Z"}
 
 
 @pytest.fixture
@@ -54,6 +69,7 @@ def test_home_assistant_finds_it_and_follows(tmp_path: Path, broker: Broker) -> 
         serving.hear(speech() + SECOND)
         home.until("streamser/ear/state", speaking=True)
         home.until("streamser/ear/state", speaking=False)
+        home.until("streamser/ear/events", type="utterance", utterance=UTTERANCES - 1)
         serving.hear(SECOND)
 
         # Home Assistant was started anew and asks.
@@ -73,6 +89,35 @@ def test_home_assistant_finds_it_and_follows(tmp_path: Path, broker: Broker) -> 
         while home.until("streamser/ear/events")["type"] != "session.ended":
             pass
         serving.end()
+    home.close()
+
+
+@needs_broker
+def test_a_new_voice_is_nobodys_emotion_until_it_is_judged(broker: Broker) -> None:
+    home = Subscriber(broker.port)
+    output = MqttClient(Mqtt(port=broker.port, id="ear", interval=3600.0), Flow())
+    output.open()
+    until(output._client.is_connected)
+    output.push(SpeechStarted(t=1.0, utterance=0, start=0.5), "")
+    output.push(Utterance(**judged(t=2.0, utterance=0), speech_seconds=1.0), "")
+    verdict = home.until("streamser/ear/state", speaking=False, emotion="fearful")
+    assert (verdict["confidence"], verdict["time"]) == (0.75, "2030-01-01T00:00:00Z")
+
+    output.push(SpeechStarted(t=3.0, utterance=1, start=2.5), "")
+    home.until("streamser/ear/state", speaking=True, **NOBODY)
+    # Another connection, as after the broker was away, tells the same.
+    connection = output._client.socket()
+    assert isinstance(connection, socket.socket)
+    connection.shutdown(socket.SHUT_RDWR)
+    home.until("streamser/ear/state", speaking=True, **NOBODY)
+    # The first answer comes at once, even if it is the one that was given before.
+    output.push(Emotion(**judged(t=3.5, utterance=1)), "")
+    home.until("streamser/ear/state", speaking=True, emotion="fearful")
+
+    output.push(SpeechStarted(t=5.0, utterance=2, start=4.5), "")
+    output.push(SourceLost(t=6.0, source="mic", reason="x"), "")
+    home.until("streamser/ear/state", speaking=False, **NOBODY)
+    output.close()
     home.close()
 
 

@@ -61,6 +61,7 @@ class MqttClient:
         self._lock = threading.Lock()
         self._session: SessionStarted | None = None
         self._emotion: Emotion | None = None
+        """The latest of the utterance that is open, or the verdict of the one before."""
         self._speaking = False
         self._available = False
         self._stated_at = 0.0
@@ -155,7 +156,7 @@ class MqttClient:
                 self._emotion = event
                 return changed or event.t - self._stated_at >= self._section.interval
             case SpeechStarted():
-                self._speaking = True
+                self._emotion, self._speaking = None, True
                 return True
             case SourceLost() | SessionEnded():
                 self._speaking = False
