@@ -356,6 +356,37 @@ def test_discovery_says_what_home_assistant_needs() -> None:
     assert found["qos"] == 1 and found["state_topic"] == "a/state"
 
 
+def test_that_nothing_is_heard_turns_listening_off_and_the_others_unavailable() -> None:
+    """As Home Assistant reads it: what its components inherit has a topic of its own, or not."""
+    model = ModelInfo(name="m", version="1", sha256="0" * 64, labels=("neutral", "sad", "unknown"))
+    session = SessionStarted(t=0.0, version="9", model=model, source="mic", sample_rate=48_000)
+    found = discovery(session, id="ear", state_topic="a/state", availability_topic="a/availability")
+    shared = {key: value for key, value in found.items() if key in INHERITED}
+    components = {key: shared | component for key, component in found["cmps"].items()}
+    listening = components.pop("listening")
+    assert listening["state_topic"] == "a/availability"
+    assert (listening["payload_on"], listening["payload_off"]) == ("online", "offline")
+    assert not any("avail" in key for key in listening)
+    for component in components.values():
+        assert component["state_topic"] == "a/state"
+        assert component["availability_topic"] == "a/availability"
+        assert component["payload_available"] == "online"
+        assert component["payload_not_available"] == "offline"
+
+
+INHERITED = (
+    "availability",
+    "availability_mode",
+    "availability_template",
+    "availability_topic",
+    "command_topic",
+    "payload_available",
+    "payload_not_available",
+    "state_topic",
+)
+"""Of a device, by all its components that do not say otherwise."""
+
+
 def test_a_name_is_made_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "my robot.local/#")
     assert MqttClient(Mqtt(), Flow())._id == "streamser-my_robot_local__"

@@ -48,14 +48,12 @@ def discovery(
     }
     speaking = {
         "p": "binary_sensor",
-        "unique_id": f"{id}_speaking",
         "name": "Speaking",
         "device_class": "sound",
         "value_template": "{{ 'ON' if value_json.speaking else 'OFF' }}",
     }
     listening = {
         "p": "binary_sensor",
-        "unique_id": f"{id}_listening",
         "name": "Listening",
         "device_class": "running",
         "icon": "mdi:microphone",
@@ -63,10 +61,15 @@ def discovery(
         "payload_on": ONLINE,
         "payload_off": OFFLINE,
     }
-    components: dict[str, dict[str, Any]] = {
-        key: {"p": "sensor", "unique_id": f"{id}_{key}", **sensor}
-        for key, sensor in sensors.items()
+    # Not of the device, whose keys all components inherit: that nothing is heard is what Listening
+    # is there to tell.
+    while_heard = {
+        "availability_topic": availability_topic,
+        "payload_available": ONLINE,
+        "payload_not_available": OFFLINE,
     }
+    components = {key: {"p": "sensor", **sensor, **while_heard} for key, sensor in sensors.items()}
+    components |= {"speaking": speaking | while_heard, "listening": listening}
     return {
         "dev": {
             "ids": [id],
@@ -76,11 +79,8 @@ def discovery(
             "sw": session.version,
         },
         "o": {"name": "streamser", "sw": session.version},
-        "cmps": {**components, "speaking": speaking, "listening": listening},
+        "cmps": {key: {"unique_id": f"{id}_{key}", **what} for key, what in components.items()},
         "state_topic": state_topic,
-        "availability_topic": availability_topic,
-        "payload_available": ONLINE,
-        "payload_not_available": OFFLINE,
         "qos": 1,
     }
 
