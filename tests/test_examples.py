@@ -140,6 +140,7 @@ def test_mqtt_subscriber(tmp_path: Path) -> None:
                 serving.hear(AUDIO)
             client.out.until("ear: somebody speaks")
             client.out.until("ear: it was")
+            assert client.out.until("ear: somebody speaks").endswith("wait")  # it is a new voice
             serving.end()
             client.interrupt()
     finally:
