@@ -46,6 +46,9 @@ root() {
 
 own() { if [ "$scope" = system ]; then root "$@"; else run "$@"; fi; }
 
+# Print the command line of a command that reads this service's configuration.
+streamser() { printf '%q ' "$venv/bin/streamser" "$1" --config; printf '%q' "$config"; }
+
 control() {
   if [ "$scope" = system ]; then root systemctl "$@"; else run systemctl --user "$@"; fi
 }
@@ -143,7 +146,7 @@ install_service() {
   [ "$scope" = system ] || { run mkdir -p "$(dirname "$link")"; run ln -sfn "$venv/bin/streamser" "$link"; }
   own install -D -m 644 "$template" "$unit"
   if [ ! -d "$running" ]; then
-    say "systemd does not run here: start '$venv/bin/streamser serve' yourself"
+    say "systemd does not run here: start it yourself: $(streamser serve)"
     return
   fi
   control daemon-reload
@@ -169,7 +172,7 @@ check_system
 install_packages
 install_package
 install_service
-say "done. What is heard, and what is wrong, if anything: $venv/bin/streamser doctor"
+say "done. What is heard, and what is wrong, if anything: $(streamser doctor)"
 if [ "$scope" = system ]; then
   say "state: systemctl status streamser; log: journalctl -u streamser"
 else

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,6 +43,20 @@ def test_a_dry_run_tells_all_and_does_nothing(tmp_path: Path, scope: str, arch: 
     unit = {"user": f"{tmp_path}/.config/systemd/user", "system": "/etc/systemd/system"}[scope]
     assert any(command.endswith(f" {unit}/streamser.service") for command in commands)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bin"]
+
+
+@pytest.mark.parametrize("scope", ["user", "system"])
+def test_what_to_run_next_reads_the_services_configuration(tmp_path: Path, scope: str) -> None:
+    home = tmp_path / "my home"
+    home.mkdir()
+    venv, config = {
+        "user": (home / ".local/share/streamser/venv", home / ".config/streamser/config.toml"),
+        "system": (Path("/opt/streamser"), Path("/etc/streamser/config.toml")),
+    }[scope]
+    told = run(home, f"--{scope}", "--dry-run").stdout
+    for says, command in (("start it yourself: ", "serve"), ("if anything: ", "doctor")):
+        (advice,) = [line.partition(says)[2] for line in told.splitlines() if says in line]
+        assert shlex.split(advice) == [f"{venv}/bin/streamser", command, "--config", str(config)]
 
 
 def test_a_dry_run_of_taking_it_away_does_nothing(tmp_path: Path) -> None:
