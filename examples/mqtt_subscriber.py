@@ -1,6 +1,6 @@
 """What `streamser serve` hears, over MQTT: its state, as Home Assistant gets it.
 
-pip install 'streamser[mqtt]'
+pip install '.[mqtt]'
 streamser serve --set mqtt.host=localhost &
 python examples/mqtt_subscriber.py [HOST] [PORT]
 """

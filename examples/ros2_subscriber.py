@@ -1,6 +1,6 @@
 """What `streamser serve` publishes for ROS 2, heard without ROS.
 
-    pip install 'streamser[ros2]'
+    pip install '.[ros2]'
     streamser serve --set ros2.domain=0 &
     python examples/ros2_subscriber.py [DOMAIN]
 

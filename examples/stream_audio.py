@@ -1,6 +1,6 @@
 """Send a recording or the microphone to `streamser serve`, and print what it says of that alone.
 
-pip install 'streamser[serve]'
+pip install '.[serve]'
 streamser serve --set websocket.audio=true --input none &
 python examples/stream_audio.py talk.wav [ws://127.0.0.1:8767/audio] [TOKEN]
 python examples/stream_audio.py mic

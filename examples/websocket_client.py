@@ -1,6 +1,6 @@
 """What `streamser serve` hears, over WebSocket; it connects again when the server was away.
 
-pip install 'streamser[serve]'
+pip install '.[serve]'
 streamser serve --set websocket &
 python examples/websocket_client.py [ws://127.0.0.1:8767] [TOKEN]
 """

@@ -1,6 +1,6 @@
 """Send a recording to `streamser serve` with Wyoming's own client, as Rhasspy's services do.
 
-pip install 'streamser[serve]' wyoming
+pip install '.[serve]' wyoming
 streamser serve --set wyoming --input none &
 python examples/wyoming_client.py talk.wav [127.0.0.1] [10767] [TOKEN]
 """

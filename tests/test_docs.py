@@ -80,6 +80,13 @@ def test_everything_exported_is_on_the_page() -> None:
         assert f"`{name}" in API or f"import {name}" in API or f", {name}" in API, name
 
 
+def test_what_is_to_be_installed_can_be_found() -> None:
+    """The package is in no index: what names it names a checkout or a wheel."""
+    places = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").iterdir()]
+    for path in filter(Path.is_file, [*places, *(ROOT / "examples").iterdir()]):
+        assert not re.search(r"pipx? install .*(?<!/)\bstreamser\b", path.read_text()), path
+
+
 @pytest.mark.flaky(reruns=2)
 @pytest.mark.skipif(pulse.missing() is not None, reason=str(pulse.missing()))
 def test_the_readme_does_what_it_shows(talk: Path) -> None:
