@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,20 @@ def test_wheel_holds_the_package_the_models_and_the_clip(wheel: Path) -> None:
     assert all(top == "streamser" or top.endswith(".dist-info") for top in tops)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     assert wheel.stat().st_size < 5 << 20
+
+
+def test_the_wheel_tells_the_licence_of_all_that_it_carries(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (info,) = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+    told = message_from_bytes(archive.read(f"{info}/METADATA"))
+    notice = archive.read(f"{info}/licenses/LICENSE-networks.md").decode()
+    licences = {"Apache-2.0"}
+    for path in (ROOT / "models").glob("*/manifest.json"):
+        licence = json.loads(path.read_text())["license"]
+        assert re.search(rf"^\| `{path.parent.name}`.* \| {licence}: .*<https://", notice, re.M)
+        licences.add(licence)
+    assert told["License-Expression"] == " AND ".join(sorted(licences))
+    assert told.get_all("License-File") == ["LICENSE", "LICENSE-networks.md"]
 
 
 def test_installed_package_loads_its_own_model(installed: Path) -> None:
