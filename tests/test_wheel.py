@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -79,6 +80,20 @@ def test_installed_package_loads_its_own_model(installed: Path) -> None:
     done = run(installed, "-c", code)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()) == installed / "streamser/models/streamser-research"
+
+
+def test_the_source_distribution_has_what_its_pages_show(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path]
+    done = subprocess.run([*command, ROOT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        files.extractall(tmp_path, filter="data")
+    (source,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    pages = [source / "README.md", *source.rglob("docs/*.md"), source / "LICENSE-networks.md"]
+    for page in pages:
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
 def test_installed_command_analyses_a_recording(installed: Path) -> None:
