@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -59,7 +60,7 @@ class Listener:
 
     def __init__(
         self,
-        source: Source | str | None = None,
+        source: Source | str | os.PathLike[str] | None = None,
         *,
         model: Bundle | str | Path | None = None,
         settings: Settings | None = None,
@@ -78,7 +79,7 @@ class Listener:
         a live source that is absent at the start is a lost one, not an error. Raises BundleError
         and ProfileError.
         """
-        if source is None or isinstance(source, str):
+        if source is None or isinstance(source, str | os.PathLike):
             source = open_source(source, clock=clock, sleep=sleep)
         self._session = session or Session()
         self.source: Source = source

@@ -7,6 +7,7 @@ import gc
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamser.audio.source import NO_SAMPLES, Samples, SourceError, UnreadableError
+from streamser.clip import demo_clip
 from streamser.events import Event, ModelInfo, Session, Utterance
 from streamser.latency import LatencyWindow
 from streamser.listener import Listener
@@ -191,6 +193,13 @@ def test_a_session_from_start_to_end_of_input() -> None:
     assert scene.listener.ended
     assert not scene.source.is_open
     assert scene.listener.poll(1.0) == []
+
+
+def test_a_path_is_that_of_a_recording_whatever_its_name() -> None:
+    with Listener(demo_clip()) as listener:
+        assert next(listener).source == str(demo_clip())  # type: ignore[attr-defined]
+    with pytest.raises(SourceError, match="mic cannot be read"):
+        next(Listener(Path("mic")))
 
 
 def test_stop_closes_the_utterance_and_tells_the_reason() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ from streamser.audio.source import SAMPLE_RATE, Source
 
 
 def open_source(
-    spec: str | None,
+    spec: str | os.PathLike[str] | None,
     *,
     rate: int = SAMPLE_RATE,
     paced: bool = True,
@@ -19,15 +20,16 @@ def open_source(
     """Return the source that `spec` names, not begun yet.
 
     None or `mic` is the default microphone, `mic:NAME` or `mic:NUMBER` the one of that number or
-    part of the name, `-` raw s16le mono PCM of `rate` hertz on standard input, anything else the
-    path of a recording, `paced` in real time or as fast as it is read.
+    part of the name, `-` raw s16le mono PCM of `rate` hertz on standard input, any other text and
+    every path object the path of a recording, `paced` in real time or as fast as it is read.
     """
-    name = "mic" if spec is None else spec
-    if is_microphone(name):
+    name = "mic" if spec is None else os.fspath(spec)
+    path = isinstance(spec, os.PathLike)
+    if is_microphone(name) and not path:
         from streamser.audio.microphone import Microphone
 
         return Microphone(name[4:] or None)
-    if name == "-":
+    if name == "-" and not path:
         from streamser.audio.pcm import PcmPipe
 
         return PcmPipe(rate)
