@@ -182,6 +182,10 @@ def test_who_does_not_read_loses_the_oldest_and_who_talks_is_cut_off(tmp_path: P
             loud.socket.sendall(b"x" * 1_000_000)
         with contextlib.suppress(OSError):
             loud.rest()
+        # A line is enough; what tells the present state is still delivered.
+        polite = SocketClient(serving.socket_path)
+        polite.socket.sendall(b"hi\n")
+        assert polite.rest()[0]["type"] == "session.started"
         # One that only closes its own side, as `nc </dev/null` does, still listens.
         deaf = SocketClient(serving.socket_path)
         deaf.socket.shutdown(socket.SHUT_WR)

@@ -17,9 +17,6 @@ from streamser.outputs.audience import Audience, Seat
 from streamser.outputs.door import Door
 from streamser.outputs.output import OutputError, Tally
 
-TALKATIVE = 4096
-"""Bytes after which a client that has nothing to say is cut off."""
-
 STUCK = 30.0
 """Seconds in which a client has to take something."""
 
@@ -50,9 +47,7 @@ class UnixServer:
         except OSError as error:
             raise OutputError(f"{self.path}: {error.strerror or error}") from None
         self._inode = self.path.stat().st_ino
-        self._server = await asyncio.start_unix_server(
-            self._door.guard(self._serve), sock=bound, limit=TALKATIVE
-        )
+        self._server = await asyncio.start_unix_server(self._door.guard(self._serve), sock=bound)
         _log.info("open", path=self.path)
 
     def publish(self, event: Event, line: str) -> None:
@@ -87,14 +82,9 @@ class UnixServer:
 
 
 async def _hear(reader: asyncio.StreamReader, seat: Seat) -> None:
-    """Read what a client says, which is nothing. One that only closed its side still listens."""
-    heard = 0
+    """Let a client go that says something. One that only closed its side still listens."""
     with contextlib.suppress(OSError):
-        while chunk := await reader.read(TALKATIVE):
-            heard += len(chunk)
-            if heard > TALKATIVE:
-                break
-        else:
+        if not await reader.read(1):
             return
     seat.end()
 
