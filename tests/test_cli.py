@@ -526,7 +526,11 @@ def test_live_ends_with_its_terminal(tmp_path: Path) -> None:
     assert (tmp_path / "told").read_text() == "streamser: standard output: Input/output error\n"
 
 
-def test_live_in_a_dumb_terminal_writes_lines(terminal: Any) -> None:
+def test_live_in_a_dumb_terminal_writes_lines(
+    terminal: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["live", "--help"]) == 0
+    assert "(TERM=dumb), plain lines tell what changes; Ctrl-C alone" in capsys.readouterr().out
     live = terminal("live", "--input", CLIP, TERM="dumb")
     live.wait_for("listening to demo.flac")
     live.type("\x03")

@@ -25,7 +25,8 @@ POLL = 0.2
 
 _DESCRIPTION = """\
 Show live which emotion a voice carries. Without a microphone, a bundled clip plays instead.
-Where standard output is no terminal, plain lines tell what changes. q or Ctrl-C ends it."""
+q or Ctrl-C ends it. Where standard output is no terminal, or one that cannot be drawn on
+(TERM=dumb), plain lines tell what changes; Ctrl-C alone ends them."""
 
 _EPILOG = """\
 examples:
