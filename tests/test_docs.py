@@ -18,10 +18,19 @@ import events_schema
 import pulse
 import pytest
 import soundfile
+from broker import MOSQUITTO, Broker, Subscriber
 from serving import ROOT, speech, until
 
 import streamser
 from streamser.clip import demo_clip
+from streamser.config import Mqtt
+from streamser.events import Health, Latency, ModelInfo, SessionStarted, Utterance
+from streamser.flow import Flow
+from streamser.outputs.mqtt import MqttClient
+from streamser.outputs.output import Tally
+from streamser.outputs.prometheus import Measures
+from streamser.outputs.records import Csv, Jsonl, Record
+from streamser.streams.pool import Streams
 
 API = (ROOT / "docs" / "api.md").read_text()
 README = (ROOT / "README.md").read_text()
@@ -61,15 +70,76 @@ def test_every_event_of_the_page_fits_the_schema() -> None:
 
 
 def test_every_field_of_every_event_is_explained() -> None:
-    sections = dict(re.findall(r"^### (\S.*?)\n(.*?)(?=^##)", API, re.DOTALL | re.MULTILINE))
-    common = fields(sections["All events"])
+    common = fields("All events")
     assert common == {"type", "seq", "t", "time"}
     for kind, schema in events_schema.SCHEMA["$defs"].items():
-        assert fields(sections[kind]) | common == set(schema["properties"]), kind
+        assert fields(kind) | common == set(schema["properties"]), kind
 
 
-def fields(section: str) -> set[str]:
-    cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+def test_every_field_of_a_record_is_explained() -> None:
+    record = Record(path="talk.wav", start=0.0, end=1.0, utterance=None)
+    lines, table = io.StringIO(), io.StringIO()
+    Jsonl(lines).write(record)
+    Csv(table, ["neutral", "sad"]).write(record)
+    columns = table.getvalue().splitlines()[0].split(",")
+    told = fields("Records of analyze")
+    assert told - {"score_LABEL"} == set(json.loads(lines.getvalue()))
+    assert told - {"score_LABEL", "scores"} | {"score_neutral", "score_sad"} == set(columns)
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="needs apt-get install mosquitto")
+def test_every_field_of_the_mqtt_state_is_explained(tmp_path: Path) -> None:
+    broker = Broker(tmp_path, "allow_anonymous true")
+    broker.start()
+    output = MqttClient(Mqtt(port=broker.port, id="ear"), Flow())
+    try:
+        output.open()
+        reader = Subscriber(broker.port)
+        assert fields("MQTT") == set(reader.until("streamser/ear/state"))
+        reader.close()
+    finally:
+        output.close()
+        broker.stop()
+
+
+def test_every_metric_and_its_labels_are_explained() -> None:
+    measures = Measures()
+    latency = Latency(p50=1.0, p95=1.0, p99=1.0)
+    model = ModelInfo(name="m", version="1", sha256="0" * 64, labels=("neutral", "unknown"))
+    verdict = {"status": "unknown", "label": None, "confidence": 1.0, "valence": 0.0}
+    span = {"utterance": 0, "start": 0.0, "end": 1.0, "speech_seconds": 1.0}
+    for event in (
+        SessionStarted(t=0.0, version="1", model=model, source="mic", sample_rate=16_000),
+        Utterance(t=1.0, scores={}, arousal=0.0, **span, **verdict),
+        Health(
+            t=1.0,
+            lag_s=0.0,
+            overruns=0,
+            dropped_s=0.0,
+            level_dbfs=-60.0,
+            latency_ms=latency,
+            cpu=0.0,
+            rss_mb=50.0,
+            speech=False,
+        ),
+    ):
+        measures.push(event)
+    page = measures.text({"mqtt": Tally()}, Streams().tally(), Flow())
+    found = {
+        name: set(re.findall(r"(\w+)=", labels))
+        for name, labels in re.findall(r"^(streamser_\w+)\{(.*)\}", page, re.MULTILINE)
+    }
+    rows = re.findall(r"^\| `(\w+)` \| (.*?)\|", section("Prometheus"), re.MULTILINE)
+    assert found == {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+
+
+def section(title: str) -> str:
+    (found,) = re.findall(rf"^### {re.escape(title)}\n(.*?)(?=^##)", API, re.DOTALL | re.MULTILINE)
+    return found
+
+
+def fields(title: str) -> set[str]:
+    cells = re.findall(r"^\| (`.*?) \|", section(title), re.MULTILINE)
     return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
 
