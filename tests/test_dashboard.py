@@ -9,6 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from streamser.cli.live import _conclude
 from streamser.events import (
     Emotion,
     Event,
@@ -234,9 +235,15 @@ def test_the_state_does_not_grow() -> None:
         state.push(SpeechStarted(t=begin + 0.2, utterance=number, start=begin))
         state.push(emotion(begin + 1.0, LABELS[number % 7]))
         state.push(emotion(begin + 1.5, LABELS[number % 7], speech_seconds=1.0))
-    assert state.heard == 3000
+    assert len(state.verdicts) <= len(LABELS)
     assert len(state.utterances) <= 50
     assert len(state.timeline._spans) <= 300
+
+
+def test_the_farewell_counts_all_that_was_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    verdicts = [*["sad"] * 70, *[None] * 40, "happy"]
+    _conclude(state_after(*(emotion(4000.0, label, speech_seconds=1.0) for label in verdicts)))
+    assert capsys.readouterr().out == "66:40.0 heard, 111 utterances: sad 70, unknown 40, happy 1\n"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import argparse
 import functools
 import sys
 import time
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from streamser.cli import options
@@ -139,9 +138,9 @@ def _conclude(state: State) -> None:
     """Say what was heard, and after the bundled clip what to try next."""
     from streamser.outputs.verdict import clock
 
-    verdicts = Counter(utterance.label or "unknown" for utterance in state.utterances)
-    told = ", ".join(f"{label} {count}" for label, count in verdicts.most_common())
-    number = f"{state.heard} utterance{'' if state.heard == 1 else 's'}"
+    told = ", ".join(f"{label} {count}" for label, count in state.verdicts.most_common())
+    heard = state.verdicts.total()
+    number = f"{heard} utterance{'' if heard == 1 else 's'}"
     print(f"{clock(state.now)} heard, {number}{': ' if told else ''}{told}")
     if state.notice:
         print(_NEXT)

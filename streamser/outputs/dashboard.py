@@ -174,7 +174,7 @@ def _figures(state: State, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _log(state: State, rows: int, width: int) -> list[Line]:
-    heading: Line = ((f"utterances {state.heard or 'so far: none'}", "dim"),)
+    heading: Line = ((f"utterances {state.verdicts.total() or 'so far: none'}", "dim"),)
     lines = [heading, *verdict.log(state.utterances, state.ink, rows - 1, width)]
     return lines + [()] * (rows - len(lines))
 

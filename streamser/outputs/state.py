@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from streamser.audio.inputs import is_microphone
@@ -50,8 +50,10 @@ class State:
         """The latest of the utterance that is open, or the verdict of the one before."""
 
         self.utterances: deque[Utterance] = deque(maxlen=_REMEMBERED)
-        self.heard = 0
-        """Utterances since the start of the session; `utterances` holds the latest of them."""
+        """The latest of them."""
+
+        self.verdicts: Counter[str] = Counter()
+        """How many utterances since the start of the session were of each label, or `unknown`."""
 
         self.timeline = Timeline()
         self.health: Health | None = None
@@ -81,7 +83,7 @@ class State:
                 self.speaking = False
                 self.emotion = event
                 self.utterances.append(event)
-                self.heard += 1
+                self.verdicts[event.label or "unknown"] += 1
             case Emotion():
                 self.speaking = True
                 self._mark(event)
