@@ -26,6 +26,7 @@ from streamser.streams.format import AudioFormat
 from streamser.streams.pace import Pace
 from streamser.streams.pool import Streams, StreamsFullError
 from streamser.streams.stream import Stream
+from streamser.streams.worker import Worker
 
 MONO = AudioFormat(rate=16_000)
 BUNDLE = load()
@@ -240,6 +241,30 @@ def test_a_thread_that_dies_is_told_to_the_house_and_ends_all_its_streams() -> N
     assert heard.over.wait(60)
     assert until(streams.failure) == "the thread streams died: SystemExit: "
     streams.close()
+
+
+def test_an_analysis_that_hangs_is_told_and_one_that_was_suspended_is_not() -> None:
+    now = 0.0
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def deliver(events: Sequence[Event], last: bool) -> None:
+        hanging.set()
+        go_on.wait(60)
+
+    worker = Worker(BUNDLE, Settings(), clock=lambda: now)
+    stream = Stream(Feed("test:1", MONO, backlog=1.0), deliver, worker.wake)
+    worker.add(stream)
+    worker.wake(stream)
+    assert hanging.wait(60) and worker.failure() is None
+    now += 3600
+    assert worker.failure() is None
+    while now < 3640 and worker.failure() is None:
+        now += 0.25
+    assert worker.failure() == "the analysis of a stream hangs since 30 s" and now < 3632
+    go_on.set()
+    until(lambda: worker.failure() is None)
+    stream.abandon()
+    worker.retire()
 
 
 @settings(max_examples=200, deadline=None)

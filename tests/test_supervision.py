@@ -173,17 +173,34 @@ def test_a_main_thread_that_hangs_is_ended_and_a_suspended_one_is_not(tmp_path: 
         assert 'reason="the main thread hangs since 1 s"' in process.stderr.read()
 
 
-def test_mailbox_drops_the_oldest_and_tells_how_long_it_waits() -> None:
+def test_mailbox_drops_the_oldest_and_wakes_once() -> None:
     clock, woken = Time(), []
     box: Mailbox[int] = Mailbox(3, lambda: woken.append(clock.now), clock=clock)
     dropped = []
     for number in range(5):
         dropped.append(box.put(number))
         clock.now += 1
-    assert (box.waiting, dropped, woken) == (5.0, [None, None, None, 0, 1], [100.0])
-    assert box.take() == [2, 3, 4] and box.take() == [] and box.waiting == 0.0
+    assert (dropped, woken) == ([None, None, None, 0, 1], [100.0])
+    assert box.take() == [2, 3, 4] and box.take() == []
     box.put(9)
     assert woken == [100.0, 105.0]
+
+
+def test_a_mailbox_that_nobody_empties_is_noticed_unless_all_was_suspended() -> None:
+    clock = Time()
+    box: Mailbox[int] = Mailbox(3, lambda: None, clock=clock)
+    box.put(1)
+    assert box.unread() == 0.0
+    clock.now += 3600
+    assert box.unread() == 1.0
+    for _ in range(100):
+        clock.now += 0.25
+        box.put(2)
+        unread = box.unread()
+    assert unread == 26.0
+    box.take()
+    box.put(3)
+    assert box.unread() == 0.0
 
 
 def test_bucket_and_door_count_whom_they_refuse() -> None:

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from streamser.hang import HangWatch
+
 T = TypeVar("T")
 
 
@@ -25,15 +27,14 @@ class Mailbox(Generic[T]):
         self._items: deque[T] = deque(maxlen=size)
         self._lock = threading.Lock()
         self._wake = wake
-        self._clock = clock
-        self._since: float | None = None
+        self._unread = HangWatch(clock=clock)
 
     def put(self, item: T) -> T | None:
         """Leave an item; return the one that was dropped for it, if any."""
         with self._lock:
             first = not self._items
             if first:
-                self._since = self._clock()
+                self._unread.begin()
             full = len(self._items) == self._items.maxlen
             dropped = self._items[0] if full else None
             self._items.append(item)
@@ -46,11 +47,9 @@ class Mailbox(Generic[T]):
         with self._lock:
             items = list(self._items)
             self._items.clear()
-            self._since = None
+            self._unread.end()
         return items
 
-    @property
-    def waiting(self) -> float:
-        """Seconds since the empty box got an item that nobody has taken yet."""
-        since = self._since
-        return 0.0 if since is None else self._clock() - since
+    def unread(self) -> float:
+        """Return for how many seconds nobody was seen to take anything; see `HangWatch.look`."""
+        return self._unread.look()

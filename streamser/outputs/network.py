@@ -74,8 +74,8 @@ class Network:
 
     def failure(self) -> str | None:
         """Return why the thread cannot go on, if so."""
-        if self._failure is None and self._mailbox.waiting > STALLED:
-            return f"the network thread hangs since {self._mailbox.waiting:.0f} s"
+        if self._failure is None and (hangs := self._mailbox.unread()) > STALLED:
+            return f"the network thread hangs since {hangs:.0f} s"
         return self._failure
 
     def close(self) -> None:

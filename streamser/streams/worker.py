@@ -10,6 +10,7 @@ from collections.abc import Callable
 from streamser.analysis.profile import Profile, ProfileError, load_profile, names, shift
 from streamser.analysis.settings import Settings
 from streamser.audio.source import SAMPLE_RATE
+from streamser.hang import HangWatch
 from streamser.log import Log
 from streamser.model.bundle import Bundle
 from streamser.monitored import MonitoredThread
@@ -39,13 +40,12 @@ class Worker:
         """`bundle` is this worker's alone: its networks are not thread-safe."""
         self._bundle = bundle
         self._settings = settings
-        self._clock = clock
         self._streams: set[Stream] = set()
         self._queue: deque[Stream] = deque()
         self._queued: set[Stream] = set()
         self._something = threading.Condition()
         self._retired = False
-        self._begun: float | None = None
+        self._slice = HangWatch(clock=clock)
         self._past_drops = 0
         self._thread = MonitoredThread("streams", self._run)
         self._thread.start()
@@ -96,8 +96,7 @@ class Worker:
         """Return why it cannot go on, if so."""
         if (cause := self._thread.failure()) is not None:
             return f"the thread streams died: {cause}"
-        begun = self._begun
-        hangs = 0.0 if begun is None else self._clock() - begun
+        hangs = self._slice.look()
         return f"the analysis of a stream hangs since {hangs:.0f} s" if hangs > STALLED else None
 
     def _run(self) -> None:
@@ -111,13 +110,13 @@ class Worker:
 
     def _take_turns(self) -> None:
         while (stream := self._next()) is not None:
-            self._begun = self._clock()
+            self._slice.begin()
             try:
                 stream.turn(self._bundle, self._settings)
             except Exception as error:  # it costs the other streams nothing
                 _log.error("a stream failed", stream=stream.name, error=error)
                 stream.fail()
-            self._begun = None
+            self._slice.end()
             if stream.over:
                 self._forget(stream)
             elif stream.busy:
