@@ -327,6 +327,32 @@ def test_a_broker_that_refuses_is_told_of_once(
 
 
 @needs_broker
+def test_two_clients_with_one_id_are_told_of_once_and_try_ever_less_often(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    now = 0.0
+    output = MqttClient(Mqtt(port=broker.port, id="ear"), Flow(), clock=lambda: now)
+    attempts: list[object] = []
+    output._client.on_pre_connect = lambda *_: attempts.append(None)
+    output.open()
+    until(output._client.is_connected)
+    rival = Subscriber(broker.port, session="ear")
+    until(lambda: output._client._reconnect_min_delay == 4)
+    assert len(attempts) == 3
+    rival.close()
+    until(output._client.is_connected)
+    now += 3600
+    output.push(SpeechStarted(t=1.0, utterance=0, start=1.0), "")
+    output.close()
+    opened, *told = (record.getMessage() for record in caplog.records)
+    gone, suspected = told.pop(1), told.pop(2)
+    assert "open" in opened and "the broker went away" in gone
+    assert "another client with the id ear? set mqtt.id" in suspected
+    assert len(told) == 3 and all("connected" in line for line in told)
+
+
+@needs_broker
 def test_a_certificate_that_is_not_trusted_is_told(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     broker = Broker(tmp_path, f"certfile {cert}", f"keyfile {key}", "allow_anonymous true")

@@ -8,6 +8,8 @@ import socket
 import ssl
 import sys
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
@@ -33,6 +35,10 @@ from streamser.outputs.output import OutputError, Tally
 FIRST_RETRY, LAST_RETRY = 1, 60
 """Seconds between two attempts to reach the broker, doubled from the first to the last."""
 
+STEADY = 2 * LAST_RETRY
+"""Seconds after which a connection counts as good. Two clients with one id end each other's: where
+both wait as long as they may, each of them lasts for half of this."""
+
 UNDELIVERED = 100
 """Messages that a slow broker may leave unacknowledged; further ones are dropped and counted."""
 
@@ -50,11 +56,14 @@ class MqttClient:
 
     name = "mqtt"
 
-    def __init__(self, section: Mqtt, flow: Flow) -> None:
+    def __init__(
+        self, section: Mqtt, flow: Flow, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Raises OutputError."""
         self.tally = Tally()
         self._section = section
         self._flow = flow
+        self._clock = clock
         host = re.sub(r"[^A-Za-z0-9_-]", "_", socket.gethostname())
         self._id = section.id or f"streamser-{host}"
         self._topic = f"{section.prefix}/{self._id}"
@@ -66,6 +75,9 @@ class MqttClient:
         self._available = False
         self._stated_at = 0.0
         self._problem = ""
+        self._accepted_at: float | None = None
+        self._falls = 0
+        """Accepted connections that have ended, one soon after the other."""
         self._truth: dict[str, str] = {}
         """What the broker is to retain, by topic."""
         self._untold: set[str] = set()
@@ -89,6 +101,7 @@ class MqttClient:
             news = self._note(event)
             if self._client.is_connected():
                 self.tally.clients = 1
+                self._settle()
                 if isinstance(event, SessionStarted):
                     self._discover()
                 self._tell_available()
@@ -206,6 +219,7 @@ class MqttClient:
         self._retain(topic, payload)
 
     def _unreached(self, client: Client, userdata: Any) -> None:
+        self._falls = 0
         # paho says no more, but calls this while it handles the error.
         error = sys.exc_info()[1]
         if isinstance(error, ssl.SSLError):
@@ -217,10 +231,12 @@ class MqttClient:
         self, client: Client, userdata: Any, flags: Any, code: ReasonCode, properties: Any
     ) -> None:
         if code.is_failure:
+            self._falls = 0
             self._trouble(f"the broker refuses: {code}")
             return
-        self._problem = ""
-        _log.info("connected", broker=f"{self._section.host}:{self._section.port}")
+        self._accepted_at = self._clock()
+        if self._falls < 2:
+            self._tell_connected()
         if self._section.home_assistant:
             client.subscribe(f"{self._section.home_assistant}/status", qos=1)
         with self._lock:
@@ -237,8 +253,18 @@ class MqttClient:
     def _disconnected(
         self, client: Client, userdata: Any, flags: Any, code: ReasonCode, properties: Any
     ) -> None:
-        # Who refuses goes away, too, at each attempt.
-        if self._thread is not None and not self._problem:
+        if self._thread is None:
+            return
+        if self._accepted_at is not None:
+            lasted, self._accepted_at = self._clock() - self._accepted_at, None
+            self._falls = self._falls + 1 if lasted < STEADY else 1
+            # paho begins with the first delay after each connection that was accepted.
+            delay = min(FIRST_RETRY << min(self._falls - 1, 30), LAST_RETRY)
+            client.reconnect_delay_set(delay, LAST_RETRY)
+        if self._falls > 1:
+            other = f"another client with the id {self._id}? set mqtt.id"
+            self._trouble(f"no connection lasts: {other}")
+        elif not self._problem:  # who refuses goes away, too, at each attempt
             self._trouble(f"the broker went away: {code}")
 
     def _heard(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
@@ -258,6 +284,17 @@ class MqttClient:
             info = client.publish(topic, self._truth[topic], qos=1, retain=True)
             if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._untold.discard(topic)
+
+    def _settle(self) -> None:
+        """Take a connection for good that has lasted, after those that have not."""
+        accepted_at = self._accepted_at
+        if self._falls > 1 and accepted_at is not None and self._clock() - accepted_at >= STEADY:
+            self._falls = 0
+            self._tell_connected()
+
+    def _tell_connected(self) -> None:
+        self._problem = ""
+        _log.info("connected", broker=f"{self._section.host}:{self._section.port}")
 
     def _trouble(self, problem: str) -> None:
         """Tell a problem when it is news."""
