@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streamser.audio.capture import BLOCK_SECONDS, GONE, OPEN_TIMEOUT
 from streamser.audio.devices import Device, choose
 from streamser.audio.portaudio import count_streams, inputs, renew, within
+from streamser.audio.renewal import Renewal
 from streamser.audio.resample import Resampler
 from streamser.audio.ring import RingBuffer
 from streamser.audio.source import SAMPLE_RATE, Samples, SourceError
@@ -20,6 +21,9 @@ CLOSE_TIMEOUT = 1.0
 
 BUFFER_SECONDS = 3 * BLOCK_SECONDS
 """Asked of the device. With four blocks and more PortAudio waits for two of them at once."""
+
+_renewal = Renewal()
+"""Of the one list of devices that PortAudio has."""
 
 
 class DeviceStream:
@@ -40,7 +44,7 @@ class DeviceStream:
         """
 
         def work(sd: Any) -> DeviceStream:
-            renew(sd)
+            renew(sd, lambda: _renewal.due(besides))
             return DeviceStream(sd, choose([*besides, *inputs(sd)], wanted), max_lag)
 
         return within(OPEN_TIMEOUT, work, discard=lambda sd, stream: stream._stop())

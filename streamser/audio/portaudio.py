@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from streamser.audio.capture import FROZEN
 from streamser.audio.devices import Device
+from streamser.audio.soundcards import configured
 from streamser.audio.source import SourceError
 
 T = TypeVar("T")
@@ -27,6 +28,10 @@ ENCODER = "a52"
 """A device of ALSA's that only plays. PortAudio opens every device once to look at it, and with the
 plugin of this one come libavcodec and a hundred libraries more, which stay: 14 MB, and half of the
 time it takes to find the microphone."""
+
+JACK = "jack"
+"""A device of ALSA's that leads to JACK, where PortAudio goes by itself. Each look at it may lose
+six kilobytes, see `renewal`."""
 
 _turn = threading.Lock()
 """Held by the one call that PortAudio works on: it is not thread-safe."""
@@ -77,16 +82,19 @@ def inputs(sd: Any) -> list[Device]:
     ]
 
 
-def renew(sd: Any) -> None:
-    """Let PortAudio look for devices again, unless a stream is open. For use in `within`."""
+def renew(sd: Any, due: Callable[[], bool] = lambda: True) -> None:
+    """Let PortAudio look for devices again where that is `due`, unless a stream is open.
+
+    For use in `within`.
+    """
     global _current
     if _current:
         _current = False
-    elif _streams == 0:
+    elif _streams == 0 and due():
         _keep_plugins()
         while sd._initialized:
             sd._terminate()
-        _leave_out_encoder()
+        _leave_out()
         sd._initialize()
 
 
@@ -105,13 +113,18 @@ def _keep_plugins() -> None:
     """
     for pattern in ("lib*/alsa-lib", "lib/*/alsa-lib"):
         for plugin in Path("/usr").glob(f"{pattern}/libasound_module_pcm_*.so"):
-            if not plugin.name.endswith(f"_{ENCODER}.so"):
+            if not plugin.name.endswith(tuple(f"_{name}.so" for name in _left_out())):
                 with contextlib.suppress(OSError):
                     ctypes.CDLL(str(plugin))
 
 
-def _leave_out_encoder() -> None:
-    """Take the encoder out of ALSA's configuration, as this process sees it."""
+def _left_out() -> tuple[str, ...]:
+    """The devices of ALSA's that are not looked at; a user's own may lead to JACK's."""
+    return (ENCODER,) if configured() else (ENCODER, JACK)
+
+
+def _leave_out() -> None:
+    """Take devices out of ALSA's configuration, as this process sees it."""
     try:
         alsa = ctypes.CDLL("libasound.so.2")
     except OSError:
@@ -119,8 +132,9 @@ def _leave_out_encoder() -> None:
     if alsa.snd_config_update() < 0:
         return
     top, found = ctypes.c_void_p.in_dll(alsa, "snd_config"), ctypes.c_void_p()
-    if alsa.snd_config_search(top, f"pcm.{ENCODER}".encode(), ctypes.byref(found)) == 0:
-        alsa.snd_config_delete(found)
+    for name in _left_out():
+        if alsa.snd_config_search(top, f"pcm.{name}".encode(), ctypes.byref(found)) == 0:
+            alsa.snd_config_delete(found)
 
 
 class _Call(Generic[T]):
@@ -177,7 +191,7 @@ def _load() -> Any:
     global _current
     if "sounddevice" not in sys.modules:
         _current = True
-        _leave_out_encoder()
+        _leave_out()
     try:
         import sounddevice
     except OSError as error:

@@ -65,11 +65,15 @@ def chosen(cards: Sequence[SoundCard], wanted: str | None) -> SoundCard | None:
     a first card that records and may be shared.
     """
     if wanted is None:
-        own = any(map(os.path.exists, map(os.path.expanduser, _FILES)))
-        own = own or any(name in os.environ for name in _VARIABLES)
-        return cards[0] if cards and cards[0].card and not own else None
+        return cards[0] if cards and cards[0].card and not configured() else None
     fitting = [card for card in cards if wanted.casefold() in card.name.casefold()]
     return fitting[0] if len(fitting) == 1 and not wanted.isdecimal() else None
+
+
+def configured() -> bool:
+    """Whether a user may have told ALSA which devices there are, and which is the default one."""
+    own = any(map(os.path.exists, map(os.path.expanduser, _FILES)))
+    return own or any(name in os.environ for name in _VARIABLES)
 
 
 def _besides(card: str, name: str) -> str:
