@@ -91,7 +91,7 @@ async def _hear(reader: asyncio.StreamReader, seat: Seat) -> None:
 
 def _path(path: str | None, environment: Mapping[str, str]) -> Path:
     if path is not None:
-        return Path(path).expanduser()
+        return Path(path)
     if folder := environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
         return Path(folder) / "events.sock"
     if folder := environment.get("XDG_RUNTIME_DIR", ""):
