@@ -52,12 +52,14 @@ def test_there_is_nothing_in_it_to_be_uncommented(unit: Path) -> None:
     assert not re.search(r"(?m)^#\s*\w+=", unit.read_text())
 
 
-def test_the_drop_in_that_is_advised_gives_the_daemon_a_password() -> None:
+def test_the_drop_in_that_is_advised_gives_the_daemon_a_password(tmp_path: Path) -> None:
     settings = dict(re.findall(r"(?m)^(\w+)=(.*)$", drop_in()))
     name, _, value = settings["Environment"].partition("=")
     credential, _, _ = settings["LoadCredential"].partition(":")
     assert value == f"%d/{credential}"
-    config = Layers(path=CONFIG, environment={name: "/x"}).load()
+    path = tmp_path / "config.toml"
+    path.write_text(re.sub(r"(?m)^#(?=\[mqtt\]|host =|user =)", "", CONFIG.read_text()))
+    config = Layers(path=path, environment={name: "/x"}).load()
     assert config.mqtt is not None and config.mqtt.password_file == "/x"
 
 
