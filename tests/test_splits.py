@@ -13,7 +13,7 @@ import pytest
 
 from train.corpora import CORPORA, Clip, CorpusError, default_root
 from train.encoders import EMOBOX_FOLDS
-from train.folds import EMOBOX_DEV, POOLED, POOLED_FOLDS, STRICT
+from train.folds import EMOBOX_DEV, POOLED, STRICT
 from train.splits import (
     Split,
     emobox,
@@ -52,6 +52,7 @@ def invented() -> list[Clip]:
 
 
 CLIPS = invented()
+POOLED_FOLDS = max(map(len, POOLED.values()))
 SPEAKER_DISJOINT = [
     *(pooled(CLIPS, fold) for fold in range(1, POOLED_FOLDS + 1)),
     *(split for corpus in STRICT for split in strict(CLIPS, corpus)),

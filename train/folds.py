@@ -115,8 +115,6 @@ POOLED: dict[str, tuple[Group, ...]] = {
 }
 """All corpora at once: in fold k of the pooled split the k-th group is test, the next one dev."""
 
-POOLED_FOLDS = 6
-
 POOLED_DEV = {"tess": 0, "savee": 0}
 """How many groups are dev, if not one: neither corpus has speakers to spare."""
 

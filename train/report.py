@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,11 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from train import encoders
+from train.folds import POOLED
 from train.recipe import RECIPES
 from train.results import PROTOCOLS, Record
+from train.splits import DEALT
 from train.systems.recipe import SystemRecipe, find_recipe
 
 CORPORA = ("crema_d", "ravdess", "savee", "emodb", "emovo", "tess", "nemo", "ased", "ravdess_song")
+TURNS = {
+    "pooled": {corpus: len(groups) for corpus, groups in POOLED.items()},
+    "emobox": encoders.EMOBOX_FOLDS,
+}
+"""How many groups of its speakers a corpus holds out in turn; then they begin anew."""
 
 HEAD = """# All systems by the same protocol
 
@@ -23,7 +31,8 @@ WA is accuracy, UA the mean recall of the classes, both in percent: agreement wi
 label. *Own* is the publication's protocol, which has the same speakers on both sides (and, where
 said, copies of a test clip in the training side); its figure here is measured by this re-creation.
 *Honest* is speaker-independent: no speaker on two sides, the epoch chosen on dev speakers, mean
-over the folds that were run. Milliseconds are one thread's processor time on an AMD EPYC
+over the groups of speakers that were tested, each once however many folds and seeds did (of
+streamser's networks in each corpus, then over the corpora of speech). Milliseconds are one thread's processor time on an AMD EPYC
 (streamser-open's on a faster Xeon), x86-64, Python 3.11, per second of audio: from a recording of
 3 s to one answer by the INT8 network; of the streaming networks for an answer every 240 ms as
 speech is heard.
@@ -158,7 +167,8 @@ def _by_corpus(found: Sequence[System]) -> list[str]:
     lines = [
         "## UA of each corpus by the honest protocol",
         "",
-        "Over emotions alone (classes by gender are joined), in brackets the folds that were run.",
+        "Over emotions alone (classes by gender are joined), in brackets how many different groups",
+        "of its speakers were tested.",
         "",
         *_header(("system", *CORPORA)),
     ]
@@ -241,30 +251,16 @@ def _sentence_out(found: Sequence[System]) -> list[str]:
 
 
 def _mean_recall(records: Sequence[Record], corpus: str) -> str:
-    """Mean UA over the folds that tested on a corpus, and how many those are."""
-    folds = _by_split(record for record in records if corpus in record["by_corpus"])
-    recalls = [
-        statistics.mean(r["by_corpus"][corpus]["ua"] for r in same) for same in folds.values()
-    ]
-    return f"{statistics.mean(recalls):.1f} ({len(folds)})" if folds else ""
+    """Mean UA over the groups of a corpus that were tested, and how many those are."""
+    recalls = _by_group(records, corpus, "ua")
+    return f"{statistics.mean(recalls):.1f} ({len(recalls)})" if recalls else ""
 
 
 def _mean_of_folds(records: Sequence[Record], corpus: str) -> str:
-    """Mean UA over EmoBox' folds of a corpus, and how many of them were run.
-
-    It has one to six; beyond, they begin anew, and what several networks make of a fold counts as
-    their mean.
-    """
+    """Mean UA over EmoBox' folds of a corpus, and how many of them were run."""
+    recalls = _by_group(records, corpus, "ua")
     count = encoders.EMOBOX_FOLDS[corpus]
-    recalls = defaultdict(list)
-    for record in records:
-        if corpus in record["by_corpus"]:
-            fold = int(record["split"].split("-")[1])
-            recalls[(fold - 1) % count].append(record["by_corpus"][corpus]["ua"])
-    if not recalls:
-        return ""
-    mean = statistics.mean(map(statistics.mean, recalls.values()))
-    return f"{mean:.1f} ({len(recalls)} of {count})"
+    return f"{statistics.mean(recalls):.1f} ({len(recalls)} of {count})" if recalls else ""
 
 
 def _runs(found: Sequence[System]) -> list[str]:
@@ -299,18 +295,19 @@ def _header(columns: Sequence[str]) -> list[str]:
 def _figures(system: System) -> dict[str, Any]:
     cost = system.cost[-1] if system.cost else {}
     results = (*system.own, *system.honest)
+    own_int8 = [cost["int8_wa"] for cost in system.cost if cost.get("protocol") == "own"]
     return {
         "system": system.name,
         "claim": _claim(system.recipe, "claim"),
         "claimed_wa": _claim(system.recipe, "accuracy"),
         "own_wa": mean(system.own, "wa"),
         "own_ua": mean(system.own, "ua"),
-        "own_int8_wa": mean([c for c in system.cost if "int8_wa" in c], "int8_wa"),
+        "own_int8_wa": round(statistics.mean(own_int8), 2) if own_int8 else None,
         "honest_wa": mean(system.honest, "wa"),
         "honest_ua": mean(system.honest, "ua"),
         "epochs": ", ".join(sorted({_epochs(record) for record in results})),
         "tested_on": sorted({corpus for record in results for corpus in record["by_corpus"]}),
-        "honest_folds": len(system.honest),
+        "honest_folds": len(_by_split(system.honest)),
         "seeds": sorted({record["seed"] for record in results}),
         "parameters": results[-1]["parameters"] if results else cost.get("parameters"),
         "int8_bytes": cost.get("int8_bytes"),
@@ -345,9 +342,41 @@ def _variant(record: Record) -> str:
 
 
 def mean(records: Sequence[Record], key: str) -> float | None:
-    """Mean over splits, of which several seeds count as their mean; None if there is none."""
-    values = [statistics.mean(r[key] for r in same) for same in _by_split(records).values()]
-    return round(statistics.mean(values), 2) if values else None
+    """Mean over the groups of speakers that were tested, each once; None if there is none.
+
+    What several networks make of a group counts as their mean. A bundle's figure is the mean of
+    its corpora of speech, each of which has groups of its own.
+    """
+    if not records:
+        return None
+    if all("model" in record for record in records):
+        corpora = {name for record in records for name in record["by_corpus"]}
+        speech = sorted(name for name in corpora if not name.endswith("_song"))
+        values = [statistics.mean(_by_group(records, corpus, key)) for corpus in speech]
+    else:
+        same = defaultdict(list)
+        for record in records:
+            tested = tuple(_group(record, corpus) for corpus in record["by_corpus"])
+            same[tested].append(record[key])
+        values = [statistics.mean(found) for found in same.values()]
+    return round(statistics.mean(values), 2)
+
+
+def _by_group(records: Iterable[Record], corpus: str, key: str) -> list[float]:
+    """A figure of a corpus on each group of its speakers, the mean of all who were tested on it."""
+    found = defaultdict(list)
+    for record in records:
+        if corpus in record["by_corpus"]:
+            found[_group(record, corpus)].append(record["by_corpus"][corpus][key])
+    return [statistics.mean(figures) for figures in found.values()]
+
+
+def _group(record: Record, corpus: str) -> int | str:
+    """What tells the group of speakers of a corpus that was tested from its others."""
+    turn = re.search(r"(pooled|emobox)-(\d+)", record["split"])
+    if turn is None:
+        return str(record["split"])
+    return (int(turn[2]) - 1) % TURNS[turn[1]].get(corpus, DEALT)
 
 
 def _by_split(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -68,13 +68,18 @@ def pooled(clips: Iterable[Clip], fold: int = 1) -> Split:
     its last one: the first folds of a corpus, as many as it has groups, test each clip once.
     """
     clips = list(clips)
-    corpora = {clip.corpus for clip in clips}
-    groups = {corpus: POOLED.get(corpus) or groups_of(corpus, clips) for corpus in corpora}
+    groups = pooled_groups(clips)
 
     def held_out(corpus: str) -> tuple[Group, Group]:
         return _turn(groups[corpus], fold, POOLED_DEV.get(corpus, 1))
 
     return _split(f"pooled/{fold}", clips, held_out)
+
+
+def pooled_groups(clips: Sequence[Clip]) -> dict[str, tuple[Group, ...]]:
+    """The groups of speakers of each corpus that `pooled` holds out in turn."""
+    corpora = {clip.corpus for clip in clips}
+    return {corpus: POOLED.get(corpus) or groups_of(corpus, clips) for corpus in corpora}
 
 
 def refit(split: Split) -> Split:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from train.corpora.clip import Clip
-from train.folds import POOLED_FOLDS
-from train.splits import Split, groups_of, pooled, strict
+from train.splits import Split, groups_of, pooled, pooled_groups, strict
 from train.systems.recipe import Labels, SystemRecipe
 from train.systems.store import Row
 
@@ -69,10 +68,10 @@ def own(recipe: SystemRecipe, clips: Sequence[Clip], *, name: str, seed: int) ->
 
 
 def honest_folds(recipe: SystemRecipe, clips: Sequence[Clip]) -> int:
-    """How many folds the honest protocol has over these clips."""
+    """How many folds there are until every group of speakers of every corpus was tested."""
     if recipe.alone:
         return len(groups_of(clips[0].corpus, clips))
-    return POOLED_FOLDS
+    return max(map(len, pooled_groups(clips).values()))
 
 
 def honest(recipe: SystemRecipe, clips: Sequence[Clip], *, fold: int) -> Sides:
