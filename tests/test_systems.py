@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +27,13 @@ from train.multiply_adds import multiply_adds
 from train.recipe import RECIPES, RecipeError
 from train.report import as_json, markdown, systems
 from train.results import kept
-from train.systems.fit import Data, Fit, chosen_epoch, ended, fit_network, rate_at
+from train.systems import fit as fit_module
+from train.systems.fit import Data, Fit, chosen_epoch, ended, fit_network, load_kept, rate_at
 from train.systems.protocols import honest, honest_folds, label_of, own
 from train.systems.recipe import SystemRecipe, find_recipe
 from train.systems.sound import read
 from train.systems.store import Store
+from train.whole_file import whole_file, write_text
 
 SYSTEMS = {
     path.stem: recipe
@@ -162,6 +166,43 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path)
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+def test_a_killed_continuation_is_judged_by_the_weights_of_its_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train_small(tmp_path, 3)
+    monkeypatch.setattr(fit_module, "SAVE_AFTER", 0.0)
+    monkeypatch.setattr(fit_module.Judge, "logits", killed_after(2))
+    with pytest.raises(KeyboardInterrupt):
+        train_small(tmp_path, 9)
+    monkeypatch.undo()
+    history, weights = load_kept(tmp_path)
+    assert [line["epoch"] for line in history] == [1, 2, 3, 4, 5]
+    assert not all(map(np.array_equal, weights, first))
+    for one, other in zip(weights, train_small(tmp_path / "b", 5), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def killed_after(epochs: int) -> Callable[..., np.ndarray]:
+    """Judge's `logits`, until so many epochs are judged."""
+    judged, logits = itertools.count(), fit_module.Judge.logits
+
+    def until_then(self: fit_module.Judge, features: np.ndarray) -> np.ndarray:
+        if next(judged) == epochs:
+            raise KeyboardInterrupt
+        return logits(self, features)
+
+    return until_then
+
+
+def test_what_is_written_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "history.json"
+    write_text(path, "[1]")
+    with pytest.raises(OSError, match="full"), whole_file(path) as file:
+        file.write(b"[1, ")
+        raise OSError("the disk is full")
+    assert path.read_text() == "[1]"
+
+
 def test_multiply_adds_are_counted() -> None:
     model = networks.build(SYSTEMS["deep-emotion-1d"].network, (50, 1), 7)
     convolutions = 50 * 5 * 8 + 50 * 5 * 8 * 16 + 25 * 5 * 16 * 32
@@ -288,6 +329,32 @@ def test_a_damaged_result_is_named(
     assert f"{path} is damaged: " in line
 
 
+def test_a_run_goes_on_with_the_clips_and_settings_that_it_was_begun_with(
+    invented_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, runs = tmp_path / "mine-1d.toml", tmp_path / "runs"
+    recipe.write_text(RECIPE)
+    where = ["--root", str(invented_corpus), "--runs", str(runs)]
+
+    def told(command: str, epochs: int) -> str:
+        done = main([command, str(recipe), "--epochs", str(epochs), *where])
+        lines = capsys.readouterr().err.splitlines()
+        assert done == bool(lines) and len(lines) <= 1
+        return lines[0] if lines else ""
+
+    assert not told("fit", 1) and not told("fit", 2)
+    recipe.write_text(RECIPE.replace("batch = 8", "batch = 4"))
+    assert "mine-own-s0: begun with other settings; remove it" in told("fit", 3)
+    recipe.write_text(RECIPE)
+    next((invented_corpus / "mine").glob("ann_*")).unlink()
+    for command in ("fit", "evaluate", "export"):
+        assert "mine-own-s0: begun with other clips; remove it" in told(command, 3)
+    (runs / "mine-1d" / "mine-own-s0" / "begun.json").unlink()  # as earlier versions left it
+    assert not told("fit", 3)
+    history = json.loads((runs / "mine-1d" / "mine-own-s0" / "history.json").read_text())
+    assert len(history) == 3
+
+
 def test_seeds_of_one_fold_count_as_their_mean() -> None:
     records = [r for r in kept() if r["recipe"] == "streamser-open"]
     (before,) = as_json(systems(records))
@@ -378,13 +445,65 @@ def test_what_cannot_be_done_is_one_line(
     assert "no trained network" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [("--epochs", "0"), ("--epochs", "-2"), ("--fold", "1", "0")])
-def test_epochs_and_folds_are_counted_from_one(
+def test_a_run_without_clips_is_refused_before_any_is_trained(
+    invented_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "mine-1d.toml"
+    recipe.write_text(RECIPE)
+    two_of_four = tmp_path / "corpora" / "savee"
+    for speaker, emotion in itertools.product(("DC", "JE"), "ahn"):
+        (two_of_four / speaker).mkdir(parents=True, exist_ok=True)
+        (two_of_four / speaker / f"{emotion}01.wav").touch()
+    where = ["--root", str(invented_corpus), "--runs", str(tmp_path / "runs")]
+    honest_savee = ["deep-emotion-1d", "--corpus", "savee", "--protocol", "honest"]
+    for command, reason in (
+        (["fit", str(recipe), "--gender", "female"], "mine: no female voice for mine-1d in"),
+        (["prepare", str(recipe), "--gender", "male"], "mine: no male voice for mine-1d in"),
+        (["fit", *honest_savee], "deep-emotion-1d/savee-strict-2: no clip to test on"),
+    ):
+        assert main([*command, *where]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert reason in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_predicts_its_own_labels_whatever_corpora_are_there(
+    invented_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, runs = tmp_path / "mine-1d.toml", ["--runs", str(tmp_path / "runs")]
+    recipe.write_text(RECIPE)
+    assert main(["fit", str(recipe), "--epochs", "1", "--root", str(invented_corpus), *runs]) == 0
+    clip = next((invented_corpus / "mine").glob("*sad*"))
+    command = ["predict", str(clip), "--recipe", str(recipe), "--json", *runs]
+    (invented_corpus / "mine" / "ann_angry_1.wav").write_bytes(clip.read_bytes())
+    capsys.readouterr()
+    for root in (invented_corpus, tmp_path / "nothing"):
+        assert main([*command, "--root", str(root)]) == 0
+        assert set(json.loads(capsys.readouterr().out)["scores"]) == {"happy", "sad"}
+    for name, samples, reason in (
+        ("nan", np.full(16_000, np.nan), "is damaged"),
+        ("short", np.zeros(100), "holds too little audio: 0.01 s"),
+        ("empty", np.zeros(0), "holds too little audio: 0.00 s"),
+    ):
+        path = tmp_path / f"{name}.wav"
+        soundfile.write(path, samples, 16_000, subtype="FLOAT")
+        assert main(["predict", str(path), "--recipe", str(recipe), *runs]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{path} {reason}" in line
+    assert main([*command, "--seed", "3"]) == 1
+    assert "no trained network in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--epochs", "0"), ("--epochs", "-2"), ("--fold", "1", "0"), ("--seed", "-1")]
+)
+def test_epochs_and_folds_are_counted_from_one_and_seeds_from_none(
     wrong: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["fit", "deep-emotion-1d", "--root", str(tmp_path), *wrong])
-    assert f"{wrong[0]}: has to be 1 or more" in capsys.readouterr().err
+    least = 0 if wrong[0] == "--seed" else 1
+    assert f"{wrong[0]}: has to be {least} or more" in capsys.readouterr().err
 
 
 def test_transfer_freezes_the_weights_it_is_given_or_says_that_it_needs_some(

@@ -99,6 +99,12 @@ def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
     fit(shorter, experiment.split, **run)
     fit(experiment.recipe, experiment.split, **run)
     assert history(experiment.folder, "pass") == [1, 2]
+    other = dataclasses.replace(experiment.split, train=experiment.split.train[1:])
+    with pytest.raises(RecipeError, match="begun with other clips; remove it to begin anew"):
+        fit(experiment.recipe, other, **run)
+    rate = dataclasses.replace(experiment.recipe.fit, learning_rate=1e-9)
+    with pytest.raises(RecipeError, match="begun with other settings"):
+        fit(dataclasses.replace(experiment.recipe, fit=rate), experiment.split, **run)
 
     experiment.write("fit.json", {"parameters": 1})
 

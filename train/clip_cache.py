@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from train.corpora.clip import Clip
+from train.whole_file import whole_file
 
 T = TypeVar("T")
 Arrays = dict[str, NDArray[Any]]
@@ -62,7 +63,6 @@ class ClipCache(Generic[T]):
         return dict(zip(names, self._unpack(arrays), strict=True))
 
     def _write(self, path: Path, kept: dict[str, T]) -> None:
-        partial = path.with_suffix(".partial.npz")
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(partial, names=np.array(list(kept)), **self._pack(list(kept.values())))
-        partial.rename(path)
+        with whole_file(path) as file:
+            np.savez(file, names=np.array(list(kept)), **self._pack(list(kept.values())))

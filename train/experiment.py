@@ -22,6 +22,7 @@ from train.splits import (
     pooled_sentence_out,
     refit,
 )
+from train.whole_file import write_text
 
 RUNS = Path("runs")
 WEIGHTS = "clip.weights.h5"
@@ -73,13 +74,8 @@ class Experiment:
         """Write a result as JSON beside the run's other files."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.describe() | result, indent=1) + "\n")
+        write_text(path, json.dumps(self.describe() | result, indent=1) + "\n")
         return path
-
-    def add(self, name: str, result: dict[str, Any]) -> None:
-        """Add to a result that `write` began; what it states of its beginning stays."""
-        path = self.folder / name
-        path.write_text(json.dumps(self.read(name) | result, indent=1) + "\n")
 
     def read(self, name: str) -> dict[str, Any]:
         """Return a result."""

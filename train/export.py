@@ -27,6 +27,7 @@ from streamser.model.manifest import (
 )
 from train.baseline import fit_baseline
 from train.batches import Front
+from train.begun import require_split
 from train.convert import in_int8, in_int8_as_it_goes
 from train.corpora import CORPORA, Clip
 from train.corpora.clip import EMOTIONS
@@ -134,6 +135,7 @@ def export_run(
     Temperature and threshold are fitted on the answers of the INT8 network itself.
     """
     recipe = experiment.recipe
+    require_split(experiment.folder, experiment.split.hash)
     fitted = load_fitted(recipe, experiment.folder)
     train = Examples(experiment.split.train, recipe, cache=experiment.cache)
     front = Front(recipe, fitted.normaliser)

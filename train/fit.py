@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from rich.progress import track
 from streamser.analysis.hops import HOP_SECONDS
 from streamser.model.manifest import NormaliserStatistics
 from train.batches import Batch, Front, TrainingBatches, whole_clips
+from train.begun import begin
 from train.examples import Examples, renditions
 from train.experiment import WEIGHTS
 from train.features import FeatureCache, to_mfcc
@@ -26,6 +28,7 @@ from train.recipe import Recipe
 from train.scores import unweighted_recalls
 from train.splits import Split
 from train.trainer import Trainer
+from train.whole_file import write_text
 
 Floats = NDArray[np.float32]
 
@@ -76,9 +79,10 @@ def fit(
     test speakers. Writes `history.jsonl`, `normaliser.json`, checkpoints and `clip.weights.h5`,
     and what a teacher told (train.lessons).
 
-    Raises RecipeError where `folder` was begun with other clips.
+    Raises RecipeError where `folder` was begun with other clips or settings; the number of passes
+    may change.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    begin(folder, split=split.hash, settings=_deciding(recipe))
     train = Examples(split.train, recipe, cache=cache, renditions=renditions(recipe), votes=votes)
     dev = Examples(split.dev, recipe, cache=cache)
     if recipe.fit.taught:
@@ -87,7 +91,7 @@ def fit(
     if recipe.fit.bfloat16:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     statistics = normaliser_statistics(train, recipe)
-    (folder / "normaliser.json").write_text(json.dumps(asdict(statistics)))
+    write_text(folder / "normaliser.json", json.dumps(asdict(statistics)))
     front = Front(recipe, statistics)
     batches = TrainingBatches(train, recipe, front, seed=seed)
     trainer = Trainer(
@@ -114,6 +118,15 @@ def fit(
         trainer.save(number + 1)
     trainer.averaged.save_weights(folder / WEIGHTS)
     return load_fitted(recipe, folder)
+
+
+def _deciding(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe decides what a pass learns, the length of the schedule aside."""
+    settings = asdict(recipe)
+    for key in ("name", "description", "shipped"):
+        del settings[key]
+    del settings["fit"]["passes"]
+    return settings
 
 
 def history(folder: Path, key: str) -> list[float]:

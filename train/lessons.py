@@ -17,6 +17,7 @@ from train.features import FeatureCache
 from train.recipe import Recipe, RecipeError
 from train.scores import unweighted_recalls
 from train.teacher import EncodingCache, Teacher, layers, soft_labels, wholes
+from train.whole_file import whole_file
 
 SOFT_LABELS = "soft_labels.npy"
 NARROW = "narrow.npy"
@@ -44,11 +45,11 @@ def teach(train: Examples, recipe: Recipe, *, cache: FeatureCache, folder: Path,
 
 
 def _kept(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-    """Read what an earlier start wrote, or make it and write it at once or not at all."""
+    """Read what an earlier start wrote, or make it and write it."""
     if not path.exists():
-        partial = path.with_suffix(".partial.npy")
-        np.save(partial, make())
-        partial.rename(path)
+        made = make()
+        with whole_file(path) as file:
+            np.save(file, made)
     return np.load(path)
 
 

@@ -32,10 +32,10 @@ label. *Own* is the publication's protocol, which has the same speakers on both 
 said, copies of a test clip in the training side); its figure here is measured by this re-creation.
 *Honest* is speaker-independent: no speaker on two sides, the epoch chosen on dev speakers, mean
 over the groups of speakers that were tested, each once however many folds and seeds did (of
-streamser's networks in each corpus, then over the corpora of speech). Milliseconds are one thread's processor time on an AMD EPYC
-(streamser-open's on a faster Xeon), x86-64, Python 3.11, per second of audio: from a recording of
-3 s to one answer by the INT8 network; of the streaming networks for an answer every 240 ms as
-speech is heard.
+streamser's networks in each corpus, then over the corpora of speech). Milliseconds are one thread's
+processor time on an AMD EPYC (streamser-open's on a faster Xeon), x86-64, Python 3.11, per second
+of audio: from a recording of 3 s to one answer by the INT8 network; of the streaming networks for
+an answer every 240 ms as speech is heard.
 A corpus in brackets is the only one that this network was trained on, whatever the published figure
 is for. *In INT8* is the own figure of the network quantised after training, on its features as they
 are. Minutes of training are wall time beside other work on two cores. Where fewer epochs were run

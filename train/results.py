@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from train.corpora.clip import EMOTIONS
+from train.whole_file import write_text
 
 Record = dict[str, Any]
 T = TypeVar("T")
@@ -66,7 +67,7 @@ def keep(found: dict[str, list[Record]], folder: Path = RESULTS) -> None:
         path = folder / f"{recipe}.json"
         merged = {_key(record): record for record in (*_read(path), *records)}
         lines = [json.dumps(merged[key]) for key in sorted(merged)]
-        path.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+        write_text(path, "[\n" + ",\n".join(lines) + "\n]\n")
 
 
 def kept(folder: Path = RESULTS) -> Iterator[Record]:
@@ -126,7 +127,7 @@ def _bundle(path: Path) -> Record:
     beside = path.with_name("fit.json")
     with _named(beside):
         fitted = _load(beside, dict)
-        passes = fitted["settings"]["fit"]["passes"]
+        passes = fitted.get("passes", fitted["settings"]["fit"]["passes"])
     rows = told["corpora"]
     protocol = next((name for name in PROTOCOLS if name in told["protocol"]), "honest")
     return {

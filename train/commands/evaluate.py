@@ -36,10 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate_systems(arguments: argparse.Namespace) -> None:
-    from train.systems.judge import RESULT, evaluate_run, load_history, load_model
+    from train.systems.judge import RESULT, evaluate_run, load_run
 
     for laid_out in system_runs(arguments):
-        result = evaluate_run(laid_out, load_model(laid_out), load_history(laid_out))
+        result = evaluate_run(laid_out, *load_run(laid_out))
         print(json.dumps(result["by_corpus"], indent=1))
         print(f"wrote {laid_out.folder / RESULT}")
 

@@ -47,7 +47,7 @@ def _fit_streaming(laid_out: Experiment) -> None:
         votes = voice_votes(laid_out.root)
     except CorpusError:
         votes = {}
-    laid_out.write("fit.json", {"listener_votes": bool(votes)})
+    began = laid_out.describe()["commit"]
     fitted = fit(
         laid_out.recipe,
         laid_out.split,
@@ -56,6 +56,13 @@ def _fit_streaming(laid_out: Experiment) -> None:
         seed=laid_out.seed,
         votes=votes,
     )
-    learnt = {"seconds": round(sum(history(laid_out.folder, "seconds")), 1)}
-    laid_out.add("fit.json", learnt | {"parameters": fitted.model.count_params()})
+    seconds = history(laid_out.folder, "seconds")
+    learnt = {
+        "commit": began,
+        "listener_votes": bool(votes),
+        "passes": len(seconds),
+        "seconds": round(sum(seconds), 1),
+        "parameters": fitted.model.count_params(),
+    }
+    laid_out.write("fit.json", learnt)
     print(f"wrote {laid_out.folder}")

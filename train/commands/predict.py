@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from train.commands.export import MODELS, bundle_folder
-from train.commands.runs import add_run_options, experiment, names_run, system_runs
+from train.commands.runs import (
+    add_run_options,
+    experiment,
+    names_run,
+    system_protocol,
+    system_recipe,
+)
 from train.recipe import load_recipe
 from train.systems.recipe import SystemRecipe, find_recipe
 
@@ -43,11 +49,21 @@ Answer = tuple[Path, tuple[str, dict[str, float]]]
 
 
 def _by_system(arguments: argparse.Namespace) -> Iterator[Answer]:
-    from train.systems.predict import predict
+    from train.systems.predict import find_run, predict
 
-    laid_out = next(system_runs(arguments))
-    name = str(laid_out.folder.relative_to(laid_out.runs))
-    for path, scores in zip(arguments.path, predict(laid_out, arguments.path), strict=True):
+    recipe, runs = system_recipe(arguments), arguments.runs
+    folder = find_run(
+        recipe,
+        protocol=system_protocol(arguments),
+        fold=(arguments.fold or [1])[0],
+        seed=arguments.seed,
+        names=arguments.corpus,
+        gender=arguments.gender or "",
+        runs=runs,
+    )
+    name = str(folder.relative_to(runs))
+    answers = predict(recipe, folder, arguments.path, runs=runs)
+    for path, scores in zip(arguments.path, answers, strict=True):
         yield path, (name, scores)
 
 

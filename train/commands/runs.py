@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fold", type=count, nargs="+", help="folds (streamser: 1; systems: all of `honest`)"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument(
         "--protocol",
         metavar="NAME",
@@ -55,6 +54,14 @@ def count(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("has to be 1 or more")
+    return number
+
+
+def seed(text: str) -> int:
+    """A number from 0 on, as argparse's `type`."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("has to be 0 or more")
     return number
 
 
@@ -102,17 +109,22 @@ def system_recipe(arguments: argparse.Namespace) -> SystemRecipe:
     return recipe
 
 
-def system_runs(arguments: argparse.Namespace) -> Iterator[SystemRun]:
-    """Lay out the runs of a published system that the arguments name."""
-    from train.systems.run import lay_out
-
+def system_protocol(arguments: argparse.Namespace) -> str:
+    """The protocol of a published system that the arguments name."""
     if arguments.refit:
         raise RecipeError(f"--refit is for streaming networks, not for {arguments.recipe}")
     if arguments.protocol not in (None, "own", "honest"):
         raise RecipeError(f"no protocol {arguments.protocol}: {arguments.recipe} has own, honest")
+    return arguments.protocol or "own"
+
+
+def system_runs(arguments: argparse.Namespace) -> list[SystemRun]:
+    """Lay out the runs of a published system that the arguments name."""
+    from train.systems.run import lay_out
+
     return lay_out(
         system_recipe(arguments),
-        protocol=arguments.protocol or "own",
+        protocol=system_protocol(arguments),
         folds=arguments.fold or (),
         seed=arguments.seed,
         epochs=arguments.epochs,

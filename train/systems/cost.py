@@ -21,7 +21,7 @@ from streamser.model.interpreter import Network
 from train.convert import in_int8
 from train.multiply_adds import multiply_adds
 from train.scores import unweighted_recall
-from train.systems.judge import data, load_model
+from train.systems.judge import data, load_run
 from train.systems.run import SystemRun
 
 SECONDS = 3.0
@@ -37,7 +37,7 @@ def measure(run: SystemRun) -> dict[str, Any]:
     The milliseconds are one thread's processor time on this machine, from a WAV file of three
     seconds to the answer, per second of audio.
     """
-    model = load_model(run)
+    model, _ = load_run(run)
     content = to_int8(run, model)
     (run.folder / "network.tflite").write_bytes(content)
     network = Network(content)

@@ -19,9 +19,12 @@ from rich.progress import Progress
 from train.recipe import RecipeError
 from train.scores import unweighted_recall
 from train.systems.recipe import Fit
+from train.whole_file import whole_file, write_text
 
 Floats = NDArray[np.floating[Any]]
 Classes = NDArray[np.int_]
+History = list[dict[str, float]]
+Weights = list[NDArray[Any]]
 
 SAVE_AFTER = 20.0
 """Seconds of training between two checkpoints, so that small networks do not wait for the disk."""
@@ -76,8 +79,8 @@ def fit_network(
     choose: str,
     folder: Path,
     seed: int,
-) -> list[dict[str, float]]:
-    """Train `model` until it `ended`; leave the chosen epoch's weights in it and in `folder`.
+) -> History:
+    """Train `model` until it `ended`; leave the chosen epoch's weights in it.
 
     Picks up where `folder` says that it stopped. Returns a line per epoch: loss, accuracy, rate,
     seconds, and of the watched side, if there is one, loss, accuracy and UA.
@@ -102,8 +105,22 @@ def fit_network(
                 saved = time.monotonic()
             progress.update(task, advance=1, description=f"{folder.name} {line['loss']:.3f}")
     model.set_weights(loop.kept)
-    model.save_weights(folder / "model.weights.h5")
     return history
+
+
+def load_kept(folder: Path) -> tuple[History, Weights]:
+    """The epochs up to the last checkpoint in `folder`, and the weights of the chosen one of them.
+
+    Both are empty before there is a checkpoint.
+    """
+    latest = tf.train.latest_checkpoint(str(folder / "checkpoints"))
+    if latest is None:
+        return [], []
+    epochs = int(latest.rpartition("-")[2])
+    with np.load(folder / f"kept-{epochs}.npz") as kept:
+        weights = [kept[f"arr_{i}"] for i in range(len(kept.files))]
+    history: History = json.loads((folder / "history.json").read_text())
+    return history[:epochs], weights
 
 
 class Judge:
@@ -182,7 +199,7 @@ class _Loop:
         count = tf.cast(tf.size(order), tf.float32)
         return total / count, tf.cast(right, tf.float32) / count
 
-    def restore(self, folder: Path) -> list[dict[str, float]]:
+    def restore(self, folder: Path) -> History:
         """Take up the last checkpoint in `folder`; return its history."""
         folder.mkdir(parents=True, exist_ok=True)
         variables = [*self.model.variables, *self._optimiser.variables]
@@ -191,20 +208,18 @@ class _Loop:
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder / "checkpoints"), max_to_keep=1
         )
-        if self._manager.latest_checkpoint is None:
-            return []
-        self._checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
-        epochs = int(self._manager.latest_checkpoint.rpartition("-")[2])
-        with np.load(folder / f"kept-{epochs}.npz") as kept:
-            self.kept = [kept[f"arr_{i}"] for i in range(len(kept.files))]
-        history: list[dict[str, float]] = json.loads((folder / "history.json").read_text())
-        return history[:epochs]
+        history, kept = load_kept(folder)
+        if history:
+            self._checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
+            self.kept = kept
+        return history
 
-    def save(self, history: list[dict[str, float]]) -> None:
+    def save(self, history: History) -> None:
         folder = Path(self._manager.directory).parent
         lines = ",\n".join(json.dumps(line) for line in history)
-        (folder / "history.json").write_text(f"[\n{lines}\n]\n")
-        np.savez(folder / f"kept-{len(history)}.npz", *self.kept)
+        write_text(folder / "history.json", f"[\n{lines}\n]\n")
+        with whole_file(folder / f"kept-{len(history)}.npz") as file:
+            np.savez(file, *self.kept)
         self._manager.save(checkpoint_number=len(history))
         for path in folder.glob("kept-*.npz"):
             if path.name != f"kept-{len(history)}.npz":

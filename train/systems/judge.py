@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,16 +12,23 @@ from numpy.typing import NDArray
 from sklearn.metrics import classification_report, confusion_matrix
 
 from train import networks
+from train.begun import begin, require_split
+from train.recipe import RecipeError
 from train.scores import unweighted_recall
 from train.systems import pictures
-from train.systems.fit import Data, Judge, chosen_epoch, ended, fit_network
+from train.systems.fit import Data, History, Judge, chosen_epoch, ended, fit_network, load_kept
+from train.systems.recipe import SystemRecipe
 from train.systems.run import SystemRun
 
 RESULT = "result.json"
 
 
 def fit_run(run: SystemRun) -> dict[str, Any]:
-    """Train the network of a run to its end and judge it; return what `result.json` says."""
+    """Train the network of a run to its end and judge it; return what `result.json` says.
+
+    Raises RecipeError where it was begun with other clips or settings; the number of epochs may
+    change.
+    """
     shape = run.store.load(run.sides.train[:1]).shape[1:]
     keras.utils.set_random_seed(run.seed)
     model = networks.build(run.recipe.network, shape, len(run.labels))
@@ -29,6 +36,7 @@ def fit_run(run: SystemRun) -> dict[str, Any]:
     watch = Data(train.features[:0], train.classes[:0])
     if run.sides.watch:
         watch = data(run, run.sides.watch)
+    begin(run.folder, split=run.sides.hash, settings=run.deciding())
     history = fit_network(
         model,
         dataclasses.replace(run.recipe.fit, epochs=run.epochs),
@@ -43,9 +51,7 @@ def fit_run(run: SystemRun) -> dict[str, Any]:
     return evaluate_run(run, model, history)
 
 
-def evaluate_run(
-    run: SystemRun, model: keras.Model, history: list[dict[str, float]]
-) -> dict[str, Any]:
+def evaluate_run(run: SystemRun, model: keras.Model, history: History) -> dict[str, Any]:
     """Judge a trained network on the test side; write `result.json` and the confusion matrix."""
     test = data(run, run.sides.test)
     found = Judge(model).logits(test.features).argmax(axis=1)
@@ -63,27 +69,36 @@ def evaluate_run(
     return result
 
 
-def load_model(run: SystemRun) -> keras.Model:
-    """The trained network of a run. Raises FileNotFoundError where there is none."""
-    weights = run.folder / "model.weights.h5"
-    if not weights.exists():
-        raise FileNotFoundError(
-            f"no trained network in {run.folder}: python -m train fit {run.recipe.name} "
-            f"--protocol {run.protocol}"
-        )
+def load_run(run: SystemRun) -> tuple[keras.Model, History]:
+    """The network of a run at its last checkpoint, and what each epoch until then led to.
+
+    Raises FileNotFoundError where there is none, RecipeError where it learnt from other clips.
+    """
+    require_split(run.folder, run.sides.hash)
     shape = run.store.load(run.sides.test[:1]).shape[1:]
-    settings = dict(run.recipe.network)
+    return load_network(run.recipe, run.folder, shape, len(run.labels))
+
+
+def load_network(
+    recipe: SystemRecipe, folder: Path, shape: tuple[int, ...], classes: int
+) -> tuple[keras.Model, History]:
+    """The network that a recipe left in a folder, for features of a shape, and its history.
+
+    Raises FileNotFoundError where there is none, RecipeError where it is of another recipe.
+    """
+    history, weights = load_kept(folder)
+    if not history:
+        raise FileNotFoundError(
+            f"no trained network in {folder}: python -m train fit {recipe.name}"
+        )
+    settings = dict(recipe.network)
     if "weights" in settings:
         settings["weights"] = "none"  # what was learnt replaces what it was begun with
-    model = networks.build(settings, shape, len(run.labels))
-    model.load_weights(weights)
-    return model
-
-
-def load_history(run: SystemRun) -> list[dict[str, float]]:
-    """What each epoch of a run led to."""
-    history: list[dict[str, float]] = json.loads((run.folder / "history.json").read_text())
-    return history
+    model = networks.build(settings, shape, classes)
+    if [weight.shape for weight in weights] != [weight.shape for weight in model.weights]:
+        raise RecipeError(f"{folder}: its network has another shape, of other labels or settings")
+    model.set_weights(weights)
+    return model, history
 
 
 def data(run: SystemRun, rows: Any) -> Data:

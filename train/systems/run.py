@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from train.recipe import RecipeError
 from train.systems.protocols import Sides, honest, honest_folds, label_of, own
 from train.systems.recipe import SystemRecipe
 from train.systems.store import Row, Store
+from train.whole_file import write_text
 
 PROTOCOLS = ("own", "honest")
 GENDERS = ("male", "female", "both")
@@ -72,11 +73,18 @@ class SystemRun:
             "settings": dataclasses.asdict(self.recipe),
         }
 
+    def deciding(self) -> dict[str, Any]:
+        """What decides what an epoch learns and which one is kept."""
+        settings = dataclasses.asdict(self.recipe)
+        kept = {key: settings[key] for key in ("features", "network", "copies", "fit")}
+        del kept["fit"]["epochs"]
+        return kept | {"labels": self.labels, "choose": self.sides.choose}
+
     def write(self, name: str, result: dict[str, Any]) -> Path:
         """Write a result as JSON into the run's folder."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.describe() | result, indent=1) + "\n")
+        write_text(path, json.dumps(self.describe() | result, indent=1) + "\n")
         return path
 
 
@@ -91,7 +99,7 @@ def clips_of(
     """The clips that the recipe has a class for: a list per network, so per corpus if `alone`.
 
     Raises:
-        CorpusError: none of the recipe's corpora is there, or a named one is not.
+        CorpusError: none of the recipe's corpora is there, a named one is not, or no clip is left.
         RecipeError: a named corpus is not one of the recipe's.
     """
     root = root or corpora.default_root()
@@ -102,15 +110,39 @@ def clips_of(
     if not wanted:
         raise CorpusError(f"none of {', '.join(recipe.corpora)} is in {root}")
     groups = [[name] for name in wanted] if recipe.alone else [wanted]
-    found = [corpora.read(root, group) for group in groups]
-    return [
-        [
+    found = []
+    for group in groups:
+        clips = [
             clip
-            for clip in clips
+            for clip in corpora.read(root, group)
             if label_of(clip, recipe.labels) and gender in ("", "both", clip.gender)
         ]
-        for clips in found
-    ]
+        if not clips:
+            whose = f"{gender} voice" if gender else "clip"
+            raise CorpusError(
+                f"{', '.join(group)}: no {whose} for {recipe.name} in {root}: see --corpus"
+            )
+        found.append(clips)
+    return found
+
+
+def run_name(
+    recipe: SystemRecipe,
+    corpus: str,
+    *,
+    protocol: str,
+    fold: int = 1,
+    names: Sequence[str] = (),
+    gender: str = "",
+) -> str:
+    """What tells the run of a network from the recipe's others, but for its seed.
+
+    `corpus` is that of the network, where each has one; `names` are those that are chosen.
+    """
+    folds = "strict" if recipe.alone else "pooled"
+    kind = "own" if protocol == "own" else f"{folds}-{fold}"
+    parts = (gender, corpus) if recipe.alone else ("+".join(sorted(names)), gender)
+    return "-".join([*filter(None, parts), kind])
 
 
 def lay_out(
@@ -124,38 +156,47 @@ def lay_out(
     gender: str = "",
     root: Path | None = None,
     runs: Path = RUNS,
-) -> Iterator[SystemRun]:
+) -> list[SystemRun]:
     """The runs of a protocol: one per network under `own`, one per fold under `honest`.
 
-    Raises CorpusError and RecipeError.
+    Raises CorpusError, also where a run would have no clip to train or test on, and RecipeError.
     """
-    limit = recipe.fit.epochs if epochs is None else epochs
+    found = []
     for clips in clips_of(recipe, root=root, names=names, gender=gender):
         labels = tuple(sorted({str(label_of(clip, recipe.labels)) for clip in clips}))
-        some = "+".join(sorted(names)) if names and not recipe.alone else ""
-        prefix = "".join(f"{part}-" for part in (some, gender) if part)
-        for sides in _sides(recipe, clips, protocol=protocol, folds=folds, seed=seed):
-            named = dataclasses.replace(sides, name=prefix + sides.name)
-            yield SystemRun(
+        for fold in _folds(recipe, clips, protocol=protocol, folds=folds):
+            name = run_name(
+                recipe, clips[0].corpus, protocol=protocol, fold=fold, names=names, gender=gender
+            )
+            if protocol == "own":
+                sides = own(recipe, clips, name=name, seed=seed)
+            else:
+                sides = dataclasses.replace(honest(recipe, clips, fold=fold), name=name)
+            for side, rows in (("train", sides.train), ("test", sides.test)):
+                if not rows:
+                    raise CorpusError(
+                        f"{recipe.name}/{name}: no clip to {side} on: choose others by --fold, or "
+                        "see python -m train corpora for what is missing"
+                    )
+            run = SystemRun(
                 recipe=recipe,
-                sides=named,
+                sides=sides,
                 protocol=protocol,
                 seed=seed,
-                epochs=limit,
+                epochs=recipe.fit.epochs if epochs is None else epochs,
                 labels=labels,
                 runs=runs,
             )
+            found.append(run)
+    return found
 
 
-def _sides(
-    recipe: SystemRecipe, clips: Sequence[Clip], *, protocol: str, folds: Sequence[int], seed: int
-) -> Iterator[Sides]:
+def _folds(
+    recipe: SystemRecipe, clips: Sequence[Clip], *, protocol: str, folds: Sequence[int]
+) -> Sequence[int]:
     if protocol == "own":
-        name = f"{clips[0].corpus}-own" if recipe.alone else "own"
-        yield own(recipe, clips, name=name, seed=seed)
-        return
+        return [1]
     last = honest_folds(recipe, clips)
-    for fold in folds or range(1, last + 1):
-        if not 1 <= fold <= last:
-            raise RecipeError(f"{recipe.name} has folds 1 to {last}, not {fold}")
-        yield honest(recipe, clips, fold=fold)
+    if wrong := [fold for fold in folds if fold > last]:
+        raise RecipeError(f"{recipe.name} has folds 1 to {last}, not {wrong[0]}")
+    return folds or range(1, last + 1)

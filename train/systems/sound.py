@@ -15,19 +15,31 @@ from streamser.audio.source import SourceError
 
 Floats = NDArray[np.float32]
 
+SHORTEST = 0.05
+"""Seconds; what a system says of less is made up."""
+
 
 def read(path: Path, *, rate: int, offset: float = 0.0, seconds: float | None = None) -> Floats:
-    """Return (n,) float32 mono at `rate`, `seconds` from `offset` on. Raises SourceError."""
+    """Return (n,) float32 mono at `rate`, `seconds` from `offset` on.
+
+    Raises SourceError, also where there is no number to hear or less than SHORTEST seconds of it.
+    """
     try:
         samples, native = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
         raise SourceError(f"{path} cannot be read: {error}") from None
     mono = samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise SourceError(f"{path} is damaged: it has samples that are no numbers (NaN or Inf)")
     if native != rate:
         mono = soxr.resample(mono, native, rate, quality="HQ")
     start = round(offset * rate)
     end = None if seconds is None else start + round(seconds * rate)
-    return np.asarray(mono[start:end], dtype=np.float32)
+    heard = np.asarray(mono[start:end], dtype=np.float32)
+    if heard.size < SHORTEST * rate:
+        after = f" after {offset:g} s" if offset else ""
+        raise SourceError(f"{path} holds too little audio{after}: {heard.size / rate:.2f} s")
+    return heard
 
 
 def noise(samples: Floats, rate: int, rng: np.random.Generator, *, amplitude: float) -> Floats:

@@ -19,6 +19,7 @@ from train.recipe import RecipeError, call
 from train.systems import sound
 from train.systems.fronts import FRONTS
 from train.systems.recipe import SystemRecipe
+from train.whole_file import whole_file
 
 Floats = NDArray[np.floating[Any]]
 
@@ -103,10 +104,8 @@ def _write(folder: Path, fresh: dict[str, NDArray[Any]]) -> dict[str, NDArray[An
     if fresh:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{_digest(sorted(fresh))}.npz"
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
+        with whole_file(path) as file:
             np.savez(file, keys=np.array(list(fresh)), features=np.stack(list(fresh.values())))
-        partial.rename(path)
     return fresh
 
 
