@@ -104,16 +104,21 @@ class TrainingBatches:
 
     def one_pass(self, number: int) -> Iterator[Batch]:
         """The batches of pass `number`, made on a thread beside the training."""
-        ready: queue.Queue[Batch | None] = queue.Queue(maxsize=6)
+        ready: queue.Queue[Batch | Exception | None] = queue.Queue(maxsize=6)
 
         def produce() -> None:
-            rng = np.random.default_rng([self._seed, number])
-            for drawn in self._draws(rng):
-                ready.put(self._batch(drawn, rng))
-            ready.put(None)
+            try:
+                rng = np.random.default_rng([self._seed, number])
+                for drawn in self._draws(rng):
+                    ready.put(self._batch(drawn, rng))
+                ready.put(None)
+            except Exception as error:
+                ready.put(error)
 
         threading.Thread(target=produce, daemon=True).start()
         while (batch := ready.get()) is not None:
+            if isinstance(batch, Exception):
+                raise batch
             yield batch
 
     def _batch(self, drawn: Sequence[Draw], rng: np.random.Generator) -> Batch:
