@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-pytest.importorskip("tensorflow")
+tf = pytest.importorskip("tensorflow")
 metrics = pytest.importorskip("sklearn.metrics")
 
 from corpora import ROOT, needs_corpora
@@ -53,6 +53,7 @@ from train.recipe import RECIPES, FitSettings, NetworkSettings, Recipe, RecipeEr
 from train.results import gather
 from train.scores import unweighted_recall
 from train.systems.recipe import find_recipe
+from train.trainer import Trainer
 
 RAW = ("01", "03", "04", "05", "06", "07", "08")
 ACTORS = (1, 11, 20, 21, 4, 10, 2, 15)
@@ -124,6 +125,60 @@ def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
     assert f"{figures['corpora']['mean']['ua']:.1f}" in card
     assert "{" not in card.split("---", 2)[2]
     assert (folder / "confusion.svg").stat().st_size > 1000
+
+
+def test_an_interrupted_fit_ends_where_an_uninterrupted_one_does(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = {"cache": experiment.cache, "seed": 0, "votes": {}}
+    fit(experiment.recipe, experiment.split, folder=tmp_path / "at-once", **run)
+    one_pass, passes = Trainer.one_pass, itertools.count()
+
+    def once(trainer: Trainer, batches: Iterator[Batch]) -> float:
+        if next(passes):
+            raise KeyboardInterrupt
+        return one_pass(trainer, batches)
+
+    monkeypatch.setattr(Trainer, "one_pass", once)
+    with pytest.raises(KeyboardInterrupt):
+        fit(experiment.recipe, experiment.split, folder=tmp_path / "halved", **run)
+    monkeypatch.undo()
+    fit(experiment.recipe, experiment.split, folder=tmp_path / "halved", **run)
+    at_once, halved = (history(tmp_path / name, "loss") for name in ("at-once", "halved"))
+    assert halved == pytest.approx(at_once, rel=1e-5)
+
+
+def test_a_checkpoint_without_the_state_of_dropout_goes_on(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    """As earlier versions wrote it."""
+    settings = {"scale": [1.0] * experiment.recipe.mfcc.n_mfcc, "hints": 0, "steps_per_pass": 6}
+    trainer = Trainer(experiment.recipe, **settings)
+    trainer.model.set_weights([weight + 1.0 for weight in trainer.model.get_weights()])
+    state = {
+        "model": trainer.model.weights,
+        "averaged": trainer.averaged.weights,
+        "optimizer": trainer.model.optimizer.variables,
+    }
+    tracked = {f"{name}_{i}": v.value for name, of in state.items() for i, v in enumerate(of)}
+    older = tf.train.Checkpoint(passes=tf.Variable(7, dtype=tf.int64), **tracked)
+    tf.train.CheckpointManager(older, str(tmp_path), max_to_keep=2).save(checkpoint_number=7)
+    later = Trainer(experiment.recipe, **settings)
+    assert later.restore(tmp_path) == 7
+    for one, other in zip(later.model.get_weights(), trainer.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    later.save(8)
+    assert Trainer(experiment.recipe, **settings).restore(tmp_path) == 8
+
+
+def test_what_fails_beside_the_training_ends_it(experiment: Experiment) -> None:
+    """Crops of eight hops at most are none that could be drawn from eight on."""
+    short = dataclasses.replace(experiment.recipe.fit, max_hops=8, short_crops=1.0)
+    recipe = dataclasses.replace(experiment.recipe, fit=short)
+    train = Examples(experiment.split.train, recipe, cache=experiment.cache)
+    front = Front(recipe, normaliser_statistics(train, recipe))
+    with pytest.raises(ValueError, match="low >= high"):
+        next(TrainingBatches(train, recipe, front, seed=0).one_pass(0))
 
 
 def first_batch(experiment: Experiment, seed: int) -> Batch:

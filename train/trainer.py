@@ -82,24 +82,30 @@ class Trainer:
                 slow.value.assign(keep * slow.value + (1.0 - keep) * fast.value)
 
     def restore(self, folder: Path) -> int:
+        """Take up the last checkpoint in `folder`; return how many passes it has behind it."""
         self._passes = tf.Variable(0, dtype=tf.int64)
-        state = {
-            "model": self._taught.weights,
-            "averaged": self.averaged.weights,
-            "optimizer": self._taught.optimizer.variables,
-        }
-        tracked = {
-            f"{name}_{i}": v.value for name, found in state.items() for i, v in enumerate(found)
-        }
-        checkpoint = tf.train.Checkpoint(passes=self._passes, **tracked)
-        self._manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
-        if self._manager.latest_checkpoint:
-            checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
+        weights = {id(weight) for weight in self._taught.weights}
+        tracked = _numbered("model", self._taught.weights)
+        tracked |= _numbered("averaged", self.averaged.weights)
+        tracked |= _numbered("optimizer", self._taught.optimizer.variables)
+        dropout = _numbered("dropout", [v for v in self._taught.variables if id(v) not in weights])
+        whole = tf.train.Checkpoint(passes=self._passes, **tracked, **dropout)
+        self._manager = tf.train.CheckpointManager(whole, str(folder), max_to_keep=2)
+        latest = self._manager.latest_checkpoint
+        if latest:
+            # Earlier versions did not keep where dropout's random numbers stood.
+            known = any(name.startswith("dropout") for name, _ in tf.train.list_variables(latest))
+            plain = tf.train.Checkpoint(passes=self._passes, **tracked)
+            (whole if known else plain).restore(latest).assert_consumed()
         return int(self._passes.numpy())
 
     def save(self, passes: int) -> None:
         self._passes.assign(passes)
         self._manager.save(checkpoint_number=passes)
+
+
+def _numbered(name: str, variables: Sequence[keras.Variable]) -> dict[str, tf.Variable]:
+    return {f"{name}_{i}": variable.value for i, variable in enumerate(variables)}
 
 
 def _view_weights(views: int) -> Floats:
