@@ -34,6 +34,7 @@ from streamser.analysis.whole import WholeAnalyzer
 from streamser.audio.recording import read_recording
 from streamser.clip import demo_clip
 from streamser.model.bundle import load
+from streamser.model.manifest import BundleError
 from train import bottleneck, teacher
 from train.batches import Batch, Front, TrainingBatches
 from train.bottleneck import Bottleneck, through
@@ -228,6 +229,33 @@ def test_a_refit_without_a_voice_to_judge_by_is_refused(corpus: Path, tmp_path: 
     recipe = load_recipe("streamser-research")
     with pytest.raises(RecipeError, match="three dev speakers"):
         prepare(recipe, again=True, root=corpus, runs=tmp_path)
+
+
+def test_voices_without_one_to_fit_the_verdict_on_are_refused(tmp_path: Path) -> None:
+    for speaker in ("DC", "JE"):
+        (tmp_path / "savee" / speaker).mkdir(parents=True)
+        (tmp_path / "savee" / speaker / "a01.wav").touch()
+    with pytest.raises(CorpusError, match="pooled/1: no voice to fit the verdict on in"):
+        prepare(load_recipe("streamser-research"), root=tmp_path, runs=tmp_path / "runs")
+
+
+def test_a_bundle_takes_the_place_of_nothing_but_a_bundle(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.txt").write_text("three years")
+    with pytest.raises(BundleError, match="holds something else than a bundle"):
+        export_run(experiment, folder=tmp_path, version="1", licence="none")
+    assert (tmp_path / "thesis.txt").read_text() == "three years"
+
+
+def test_a_bundle_is_not_judged_by_clips_that_may_have_trained_it(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(load("streamser-open").path)
+    where = ("--root", str(corpus), "--runs", str(tmp_path))
+    assert main(["evaluate", "streamser-quick", "--model", model, *where]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "learnt from other clips (pooled/1), maybe from those that pooled/1 tests" in line
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ def prepare(
 
     `protocol` is `pooled` (speaker-disjoint), `emobox`, `sentence-out` (RAVDESS' sentences), or a
     corpus that is left out to be tested on; `again` lets most dev speakers train as well (`refit`).
-    Raises CorpusError, also where the corpora that are there leave no voice to train or test on,
-    and RecipeError.
+    Raises CorpusError, also where the corpora that are there leave no voice to train on, to fit the
+    verdict on or to test on, and RecipeError.
     """
     root = root or corpora.default_root()
     tested = "ravdess" if protocol == "sentence-out" else protocol
@@ -118,10 +118,11 @@ def prepare(
         split = pooled_sentence_out(clips, fold)
     else:
         split = leave_out(clips, protocol, fold)
-    for side in ("train", "test"):
+    needed = {"train": "train on", "dev": "fit the verdict on", "test": "test on"}
+    for side, what in needed.items():
         if not any(clip.emotion in EMOTIONS for clip in split.sides[side]):
             raise corpora.CorpusError(
-                f"{split.name}: no voice to {side} on in {root}: it needs more of {recipe.name}'s "
+                f"{split.name}: no voice to {what} in {root}: it needs more of {recipe.name}'s "
                 "corpora, see python -m train corpora"
             )
     if again:

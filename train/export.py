@@ -21,6 +21,7 @@ from streamser.model.manifest import (
     ENCODER,
     HEAD,
     MANIFEST,
+    BundleError,
     Manifest,
     NetworkShape,
     VerdictSettings,
@@ -132,9 +133,13 @@ def export_run(
     """Export a finished run: round and calibrate by training voices, fit the verdict by dev ones.
 
     Few voices and no other sounds: a range that holds the rarest of peaks is coarse for all.
-    Temperature and threshold are fitted on the answers of the INT8 network itself.
+    Temperature and threshold are fitted on the answers of the INT8 network itself. A bundle in
+    `folder` is replaced. Raises BundleError where something else is there, and RecipeError where
+    the run learnt from other clips.
     """
     recipe = experiment.recipe
+    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        raise BundleError(f"{folder} holds something else than a bundle: name another folder")
     require_split(experiment.folder, experiment.split.hash)
     fitted = load_fitted(recipe, experiment.folder)
     train = Examples(experiment.split.train, recipe, cache=experiment.cache)

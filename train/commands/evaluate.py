@@ -61,6 +61,13 @@ def _evaluate_bundle(arguments: argparse.Namespace) -> None:
         shipped = laid_out.recipe.shipped or "none"
         raise RecipeError(f"--card is for the bundle that is shipped: {shipped}, seed 0")
     bundle = load(arguments.model or bundle_folder(laid_out))
+    learnt = bundle.manifest.provenance
+    if learnt.get("split_sha256") != laid_out.split.hash:
+        raise RecipeError(
+            f"{bundle.path} learnt from other clips ({learnt.get('protocol', 'it does not say')}), "
+            f"maybe from those that {laid_out.split.name} tests: name its own split, and have the "
+            "corpora that it had"
+        )
     figures = agreement(bundle, laid_out)
     if laid_out.shipped:
         figures |= trust(bundle, laid_out)
