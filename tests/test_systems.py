@@ -31,6 +31,7 @@ from train.systems import fit as fit_module
 from train.systems.fit import Data, Fit, chosen_epoch, ended, fit_network, load_kept, rate_at
 from train.systems.protocols import honest, honest_folds, label_of, own
 from train.systems.recipe import SystemRecipe, find_recipe
+from train.systems.run import lay_out, run_name
 from train.systems.sound import read
 from train.systems.store import Store
 from train.whole_file import whole_file, write_text
@@ -329,6 +330,17 @@ def test_a_damaged_result_is_named(
     assert f"{path} is damaged: " in line
 
 
+def test_a_result_says_whether_the_network_began_with_given_weights(
+    invented_corpus: Path, tmp_path: Path
+) -> None:
+    recipe = dataclasses.replace(SYSTEMS["deepemo-transfer"], corpora=("mine",))
+    for weights, told in (("none", "from scratch"), ("in.h5", "begun with given weights")):
+        network = recipe.network | {"weights": weights}
+        begun = dataclasses.replace(recipe, network=network)
+        (run,) = lay_out(begun, protocol="own", root=invented_corpus, runs=tmp_path)
+        assert run.describe()["described"].endswith(f", {told}")
+
+
 def test_a_run_goes_on_with_the_clips_and_settings_that_it_was_begun_with(
     invented_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -518,6 +530,14 @@ def test_transfer_freezes_the_weights_it_is_given_or_says_that_it_needs_some(
     given = tmp_path / "imagenet.weights.h5"
     base.save_weights(given)
     frozen = networks.build(settings | {"weights": str(given)}, shape, 7)
+    recipe = SYSTEMS["deepemo-transfer"]
+    names = {
+        weights: run_name(
+            dataclasses.replace(recipe, network=settings | {"weights": weights}), "", protocol="own"
+        )
+        for weights in ("", "none", str(given))
+    }
+    assert list(names.values()) == ["own", "own", "pretrained-own"]
     assert frozen.count_params() == scratch.count_params() > 21_000_000
     # The stem (3 x 3 to 3 channels) and the last layer (2048 to 7) learn.
     learning = sum(int(np.prod(weight.shape)) for weight in frozen.trainable_weights)

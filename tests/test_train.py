@@ -119,7 +119,8 @@ def test_from_corpus_to_card(experiment: Experiment, tmp_path: Path) -> None:
     assert np.sum(figures["confusion"]) == 28
     assert list(figures["ua_over_seconds"]) == ["0.5", "1", "1.5", "2", "3", "all"]
     dataclasses.replace(experiment, recipe=shorter).write("fit.json", {"parameters": 1})
-    experiment.write("evaluate.json", figures)
+    planned = {"passes_planned": experiment.recipe.fit.passes}
+    dataclasses.replace(experiment, recipe=shorter).write("evaluate.json", figures | planned)
     (told,) = gather(experiment.runs)[experiment.recipe.name]
     assert (told["epochs"], told["epochs_planned"]) == (1, 2)
     card = write_card(bundle, experiment, figures).read_text()

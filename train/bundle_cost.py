@@ -23,9 +23,10 @@ REPEATS = 5
 
 
 def measure_bundle(bundle: Bundle, recipe: Recipe) -> dict[str, Any]:
-    """The cost of a second of speech: every hop through the encoder, the head at each event.
+    """What it takes to hear: every hop of speech through the encoder, the head at each event.
 
-    The milliseconds are one thread's processor time on this machine, gate and features included.
+    Multiply-adds are those of a second of speech. The milliseconds are one thread's processor time
+    on this machine, gate and features included, per second of the bundled clip, pauses and all.
     """
     parameters = Network(recipe).clip_model().count_params()
     network = Network(recipe)

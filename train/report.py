@@ -30,16 +30,20 @@ Made by `python -m train report` from the results in `train/results/`; do not ed
 WA is accuracy, UA the mean recall of the classes, both in percent: agreement with the **acted**
 label. *Own* is the publication's protocol, which has the same speakers on both sides (and, where
 said, copies of a test clip in the training side); its figure here is measured by this re-creation.
-*Honest* is speaker-independent: no speaker on two sides, the epoch chosen on dev speakers, mean
+*Honest* is speaker-independent: no speaker on two sides; dev speakers choose the epoch where a
+corpus has some to spare, else the last one counts, as it always does of streamser's networks; mean
 over the groups of speakers that were tested, each once however many folds and seeds did (of
 streamser's networks in each corpus, then over the corpora of speech). Milliseconds are one thread's
 processor time on an AMD EPYC (streamser-open's on a faster Xeon), x86-64, Python 3.11, per second
-of audio: from a recording of 3 s to one answer by the INT8 network; of the streaming networks for
-an answer every 240 ms as speech is heard.
+of audio: from a recording of 3 s to one answer by the INT8 network; of the streaming networks over
+the bundled clip, seven tenths of which are speech, with an answer every 240 ms of these. So are
+multiply-adds, but the streaming networks' are those of a second of nothing but speech.
 A corpus in brackets is the only one that this network was trained on, whatever the published figure
 is for. *In INT8* is the own figure of the network quantised after training, on its features as they
 are. Minutes of training are wall time beside other work on two cores. Where fewer epochs were run
 than the publication's, the table says so: the figure is that of a network still learning.
+deepemo-transfer is trained from scratch, with no ImageNet weights at hand, at 322 s an epoch; where
+it begins with weights, its row says *pretrained*.
 Label sets differ (RAVDESS' calm and EmoDB's boredom are classes of their own in most published
 systems; calm is part of neutral in streamser's, and boredom is left out), so compare rows with that
 in mind.
@@ -70,8 +74,9 @@ happy, neutral and sad alone, and the calibration error over all labels.
 
 SENTENCE_OUT = """## A sentence it never heard
 
-RAVDESS has two sentences. Trained on one of them, as 24 actors speak it, and on the other corpora;
-tested on the other sentence by the same actors (UA), and the mean of both ways.
+RAVDESS has two sentences. Trained on one of them, as 23 of its 24 actors speak it (20 without a
+refit; the others are dev), and on the other corpora; tested on the other sentence by all 24 (UA),
+and the mean of both ways.
 """
 
 

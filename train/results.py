@@ -142,7 +142,7 @@ def _bundle(path: Path) -> Record:
         "ece": told["calibration"]["ece"],
         "by_corpus": {name: row for name, row in rows.items() if name != "mean"},
         "epochs": passes,
-        "epochs_planned": told["settings"]["fit"]["passes"],
+        "epochs_planned": told.get("passes_planned", told["settings"]["fit"]["passes"]),
         "seconds": fitted.get("seconds"),
         "parameters": fitted.get("parameters"),
         "labels": [label for label in told["settings"]["labels"] if label in EMOTIONS],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from train.commands.export import WHERE, bundle_folder
 from train.commands.runs import add_run_arguments, experiment, system_runs
-from train.recipe import RecipeError
+from train.recipe import RecipeError, load_recipe
 from train.systems.recipe import SystemRecipe, find_recipe
 
 NAME = "evaluate"
@@ -71,7 +71,8 @@ def _evaluate_bundle(arguments: argparse.Namespace) -> None:
     figures = agreement(bundle, laid_out)
     if laid_out.shipped:
         figures |= trust(bundle, laid_out)
-    path = laid_out.write("evaluate.json", figures)
+    planned = load_recipe(arguments.recipe).fit.passes
+    path = laid_out.write("evaluate.json", figures | {"passes_planned": planned})
     if arguments.card:
         write_card(bundle, laid_out, figures)
     print(json.dumps(figures["corpora"], indent=1))

@@ -8,8 +8,7 @@ import keras
 from keras import layers
 
 from train.recipe import RecipeError
-
-SCRATCH = "none"
+from train.systems.recipe import SCRATCH
 
 
 def build(shape: tuple[int, ...], classes: int, *, weights: str = "") -> keras.Model:

@@ -17,7 +17,7 @@ from train.recipe import RecipeError
 from train.scores import unweighted_recall
 from train.systems import pictures
 from train.systems.fit import Data, History, Judge, chosen_epoch, ended, fit_network, load_kept
-from train.systems.recipe import SystemRecipe
+from train.systems.recipe import SCRATCH, SystemRecipe
 from train.systems.run import SystemRun
 
 RESULT = "result.json"
@@ -93,7 +93,7 @@ def load_network(
         )
     settings = dict(recipe.network)
     if "weights" in settings:
-        settings["weights"] = "none"  # what was learnt replaces what it was begun with
+        settings["weights"] = SCRATCH  # what was learnt replaces what it was begun with
     model = networks.build(settings, shape, classes)
     if [weight.shape for weight in weights] != [weight.shape for weight in model.weights]:
         raise RecipeError(f"{folder}: its network has another shape, of other labels or settings")

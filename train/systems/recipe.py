@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from train.recipe import Recipe, Table, find_table, read_recipe
 
+SCRATCH = "none"
+"""In place of a file of weights that a network could begin with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
@@ -93,6 +96,11 @@ class SystemRecipe:
 
     fit: Fit = field(default_factory=Fit)
     own: Own = field(default_factory=Own)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the network begins with weights from a file."""
+        return self.network.get("weights", SCRATCH) not in ("", SCRATCH)
 
 
 def find_recipe(name: str) -> Recipe | SystemRecipe:

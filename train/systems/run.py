@@ -62,7 +62,7 @@ class SystemRun:
             "recipe": self.recipe.name,
             "protocol": self.protocol,
             "split": self.sides.name,
-            "described": self.sides.described,
+            "described": self.sides.described + self._begun,
             "speaker_independent": self.sides.speaker_independent,
             "split_sha256": self.sides.hash,
             "corpora": sorted({row.clip.corpus for row in self.sides.test}),
@@ -72,6 +72,12 @@ class SystemRun:
             "labels": list(self.labels),
             "settings": dataclasses.asdict(self.recipe),
         }
+
+    @property
+    def _begun(self) -> str:
+        if "weights" not in self.recipe.network:
+            return ""
+        return ", begun with given weights" if self.recipe.pretrained else ", from scratch"
 
     def deciding(self) -> dict[str, Any]:
         """What decides what an epoch learns and which one is kept."""
@@ -142,7 +148,8 @@ def run_name(
     folds = "strict" if recipe.alone else "pooled"
     kind = "own" if protocol == "own" else f"{folds}-{fold}"
     parts = (gender, corpus) if recipe.alone else ("+".join(sorted(names)), gender)
-    return "-".join([*filter(None, parts), kind])
+    begun = "pretrained" if recipe.pretrained else ""
+    return "-".join([*filter(None, (*parts, begun)), kind])
 
 
 def lay_out(
