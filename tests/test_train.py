@@ -57,7 +57,7 @@ from train.systems.recipe import find_recipe
 from train.trainer import Trainer
 
 RAW = ("01", "03", "04", "05", "06", "07", "08")
-ACTORS = (1, 11, 20, 21, 4, 10, 2, 15)
+ACTORS = (1, 11, 20, 21, 4, 10, 2, 15, 8)
 
 
 def clip_of(actor: int, emotion: str, speech: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -112,8 +112,8 @@ def fit(
             for name, view in (("dev_ua", 0), ("dev_ua_after_1s", 1)):
                 recalls = unweighted_recalls(dev.clips, logits[:, view], recipe.labels)
                 report[name] = {corpus: round(100 * ua, 2) for corpus, ua in recalls.items()}
-        with (folder / HISTORY).open("a") as notes:
-            notes.write(json.dumps(report) + "\n")
+        noted = (folder / HISTORY).read_text() if (folder / HISTORY).exists() else ""
+        write_text(folder / HISTORY, f"{noted}{json.dumps(report)}\n")
         print(json.dumps(report), flush=True)
         trainer.save(number + 1)
     trainer.averaged.save_weights(folder / WEIGHTS)
