@@ -15,8 +15,8 @@ from train.corpora import CORPORA
 from train.corpora.clip import EMOTIONS
 from train.experiment import Experiment
 from train.figures import emotions
+from train.group_means import mean
 from train.recipe import FitSettings
-from train.report import mean
 from train.results import kept
 
 TERMS = {

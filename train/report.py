@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import statistics
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from train import encoders
-from train.folds import POOLED
+from train.group_means import by_group, mean
 from train.recipe import RECIPES
 from train.results import PROTOCOLS, Record
-from train.splits import DEALT
 from train.systems.recipe import SystemRecipe, find_recipe
 
 CORPORA = ("crema_d", "ravdess", "savee", "emodb", "emovo", "tess", "nemo", "ased", "ravdess_song")
-TURNS = {
-    "pooled": {corpus: len(groups) for corpus, groups in POOLED.items()},
-    "emobox": encoders.EMOBOX_FOLDS,
-}
-"""How many groups of its speakers a corpus holds out in turn; then they begin anew."""
-
 HEAD = """# All systems by the same protocol
 
 Made by `python -m train report` from the results in `train/results/`; do not edit by hand.
@@ -258,13 +249,13 @@ def _sentence_out(found: Sequence[System]) -> list[str]:
 
 def _mean_recall(records: Sequence[Record], corpus: str) -> str:
     """Mean UA over the groups of a corpus that were tested, and how many those are."""
-    recalls = _by_group(records, corpus, "ua")
+    recalls = by_group(records, corpus, "ua")
     return f"{statistics.mean(recalls):.1f} ({len(recalls)})" if recalls else ""
 
 
 def _mean_of_folds(records: Sequence[Record], corpus: str) -> str:
     """Mean UA over EmoBox' folds of a corpus, and how many of them were run."""
-    recalls = _by_group(records, corpus, "ua")
+    recalls = by_group(records, corpus, "ua")
     count = encoders.EMOBOX_FOLDS[corpus]
     return f"{statistics.mean(recalls):.1f} ({len(recalls)} of {count})" if recalls else ""
 
@@ -345,44 +336,6 @@ def _variant(record: Record) -> str:
     while parts and (parts[-1].isdigit() or parts[-1] in ("own", "strict", "pooled")):
         parts.pop()
     return "-".join(parts)
-
-
-def mean(records: Sequence[Record], key: str) -> float | None:
-    """Mean over the groups of speakers that were tested, each once; None if there is none.
-
-    What several networks make of a group counts as their mean. A bundle's figure is the mean of
-    its corpora of speech, each of which has groups of its own.
-    """
-    if not records:
-        return None
-    if all("model" in record for record in records):
-        corpora = {name for record in records for name in record["by_corpus"]}
-        speech = sorted(name for name in corpora if not name.endswith("_song"))
-        values = [statistics.mean(_by_group(records, corpus, key)) for corpus in speech]
-    else:
-        same = defaultdict(list)
-        for record in records:
-            tested = tuple(_group(record, corpus) for corpus in record["by_corpus"])
-            same[tested].append(record[key])
-        values = [statistics.mean(found) for found in same.values()]
-    return round(statistics.mean(values), 2)
-
-
-def _by_group(records: Iterable[Record], corpus: str, key: str) -> list[float]:
-    """A figure of a corpus on each group of its speakers, the mean of all who were tested on it."""
-    found = defaultdict(list)
-    for record in records:
-        if corpus in record["by_corpus"]:
-            found[_group(record, corpus)].append(record["by_corpus"][corpus][key])
-    return [statistics.mean(figures) for figures in found.values()]
-
-
-def _group(record: Record, corpus: str) -> int | str:
-    """What tells the group of speakers of a corpus that was tested from its others."""
-    turn = re.search(r"(pooled|emobox)-(\d+)", record["split"])
-    if turn is None:
-        return str(record["split"])
-    return (int(turn[2]) - 1) % TURNS[turn[1]].get(corpus, DEALT)
 
 
 def _by_split(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from train.confusion import draw_confusion
-from train.report import System, mean
+from train.group_means import mean
+from train.report import System
 
 PLAIN = {"dpi": 90, "metadata": {"Software": None}}
 """The same picture from the same figures."""
