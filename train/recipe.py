@@ -14,6 +14,9 @@ from streamser import strict
 from streamser.analysis.voice import GateSettings
 from streamser.model.manifest import Features
 
+SCRATCH = "none"
+"""In place of a file of weights that a network could begin with."""
+
 RECIPES = Path(__file__).parent / "recipes"
 SPLIT = r"(pooled|emobox|sentence-out|\w+/left-out)/[1-9]\d*(/refit)?"
 """Names of the splits that streaming networks are trained on (train.splits)."""

@@ -7,8 +7,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from train.recipe import RecipeError
-from train.systems.recipe import SCRATCH
+from train.recipe import SCRATCH, RecipeError
 
 
 def build(shape: tuple[int, ...], classes: int, *, weights: str = "") -> keras.Model:

@@ -13,11 +13,11 @@ from sklearn.metrics import classification_report, confusion_matrix
 
 from train import networks
 from train.begun import begin, require_split
-from train.recipe import RecipeError
+from train.recipe import SCRATCH, RecipeError
 from train.scores import unweighted_recall
 from train.systems import pictures
 from train.systems.fit import Data, History, Judge, chosen_epoch, ended, fit_network, load_kept
-from train.systems.recipe import SCRATCH, SystemRecipe
+from train.systems.recipe import SystemRecipe
 from train.systems.run import SystemRun
 
 RESULT = "result.json"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from train.recipe import Recipe, Table, find_table, read_recipe
-
-SCRATCH = "none"
-"""In place of a file of weights that a network could begin with."""
+from train.recipe import SCRATCH, Recipe, Table, find_table, read_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
