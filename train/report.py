@@ -28,8 +28,8 @@ streamser's networks in each corpus, then over the corpora of speech). Milliseco
 processor time on an AMD EPYC (streamser-open's on a faster Xeon, speech-emotion-analyzer's for men
 and both on a busy one), x86-64, Python 3.11, per second of audio: from a recording of 3 s to one
 answer by the INT8 network; of the streaming networks over the bundled clip, seven tenths of which
-are speech, with an answer every 240 ms of these. So are
-multiply-adds, but the streaming networks' are those of a second of nothing but speech.
+are speech, with an answer every 240 ms of these. So are multiply-adds, but the streaming networks'
+are those of a second of nothing but speech.
 A corpus in brackets is the only one that this network was trained on, whatever the published figure
 is for. *In INT8* is the own figure of the network quantised after training, on its features as they
 are. Minutes of training are wall time beside other work on two cores. Where fewer epochs were run
