@@ -182,12 +182,13 @@ class Listener:
         dropped = self.source.dropped - self._dropped
         self._dropped += dropped
         events = [*self._skip(dropped), *self.analyzer.push(samples)]
-        ahead = self._ahead - self._unheard()
+        now = self._clock()
+        ahead = self._ahead - self._unheard(now)
         self._ahead = min(max(-QUIET_SECONDS, ahead), self._longest)
-        self._heard = (self._clock(), self.analyzer.t)
+        self._heard = (now, self.analyzer.t)
         hops, self._filled = divmod(self._filled + len(samples), HOP)
         if hops:
-            self._latency.add(self._heard[0] - arrived)
+            self._latency.add(now - arrived)
         return events
 
     def _skip(self, samples: int) -> list[Event]:
@@ -221,14 +222,15 @@ class Listener:
         What the source dropped meanwhile is a part of it.
         """
         self._dropped = self.source.dropped
-        self._longest = max(self._longest, self._clock() - self._heard[0])
-        away = self._unheard() - max(0.0, self._ahead)
+        now = self._clock()
+        self._longest = max(self._longest, now - self._heard[0])
+        away = self._unheard(now) - max(0.0, self._ahead)
         return self._skip(round(away * SAMPLE_RATE) - until)
 
-    def _unheard(self) -> float:
+    def _unheard(self, now: float) -> float:
         """Return the seconds since the last sample that the sample clock has not passed."""
         clock, t = self._heard
-        return self._clock() - clock - (self.analyzer.t - t)
+        return now - clock - (self.analyzer.t - t)
 
     def _health_if_due(self) -> list[Event]:
         if self._clock() < self._health_at:

@@ -23,19 +23,17 @@ def open_source(
     part of the name, `-` raw s16le mono PCM of `rate` hertz on standard input, any other text and
     every path object the path of a recording, `paced` in real time or as fast as it is read.
     """
-    name = "mic" if spec is None else os.fspath(spec)
-    path = isinstance(spec, os.PathLike)
-    if is_microphone(name) and not path:
+    if spec is None or (isinstance(spec, str) and is_microphone(spec)):
         from streamser.audio.microphone import Microphone
 
-        return Microphone(name[4:] or None)
-    if name == "-" and not path:
+        return Microphone((spec or "")[4:] or None)
+    if spec == "-":
         from streamser.audio.pcm import PcmPipe
 
         return PcmPipe(rate)
     from streamser.audio.recording import Recording
 
-    return Recording(name, paced=paced, clock=clock, sleep=sleep)
+    return Recording(os.fspath(spec), paced=paced, clock=clock, sleep=sleep)
 
 
 def is_microphone(spec: str | None) -> bool:
